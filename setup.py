@@ -1,0 +1,34 @@
+"""Install the Python part without ROS; colcon uses CMakeLists.txt instead."""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+package = ElementTree.parse(ROOT / 'package.xml').getroot()
+
+setup(
+    name='stream3r_ros',
+    version=package.findtext('version'),
+    description=' '.join(package.findtext('description').split()),
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['stream3r_ros', 'stream3r_ros.*']),
+    package_data={'stream3r_ros.network': ['demo/*']},
+    install_requires=[
+        'huggingface_hub>=0.24',
+        'numpy>=1.26,<3',
+        'opencv-python-headless>=4.8',
+        'pillow>=10',
+        'rich>=13',
+        'safetensors>=0.4.3',
+        'torch>=2.4',
+        'trimesh>=4',
+    ],
+    extras_require={
+        'video': ['av>=12'],
+        'flash-attn': ['flash-attn>=2.6'],
+    },
+    entry_points={'console_scripts': ['stream3r = stream3r_ros.cli.main:main']},
+)

@@ -1,0 +1,261 @@
+"""All knowledge about checkpoint files: where they are, what they hold, how they are loaded."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from stream3r_ros.network.config import NetworkConfig
+from stream3r_ros.network.demo import DEMO_CONFIG, DEMO_NOTICE, demo_tensor
+from stream3r_ros.network.stream3r import Stream3R
+
+log = logging.getLogger(__name__)
+
+WEIGHTS_NAME = 'model.safetensors'
+CONFIG_NAME = 'config.json'
+UNUSED_HEADS = ('track_head.',)
+"""Heads that other checkpoints of this family carry and that we do not use."""
+BYTES_MAPPED_AT_ONCE = 256 * 2**20
+KEYS_SHOWN = 6
+
+DTYPES = {
+    'float32': torch.float32,
+    'bfloat16': torch.bfloat16,
+    'float16': torch.float16,
+}
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, unreadable or not of this network."""
+
+
+def load_network(
+    source: str | Path,
+    *,
+    device: str = 'auto',
+    dtype: str = 'auto',
+    revision: str | None = None,
+) -> Stream3R:
+    """Load a network in evaluation mode.
+
+    ``source`` is ``demo``, a .safetensors file, a folder with config.json and weights, or a
+    Hugging Face repository id (its local cache serves when the hub is out of reach). Without a
+    config.json the published sizes are taken. ``device`` ``auto`` is CUDA where there is one;
+    ``dtype`` ``auto`` is bfloat16 where the device is fast at it. Peak host memory stays near
+    the size of the file.
+
+    Raises CheckpointError (a ValueError) for a source that cannot be loaded strictly, and
+    ValueError for a device or type that cannot be had.
+    """
+    target = resolve_device(device)
+    compute_type = resolve_dtype(dtype, target)
+    if source == 'demo':
+        network = _load_demo()
+    else:
+        weights, config = locate(str(source), revision)
+        network = _load_file(weights, config, target, compute_type)
+    network.set_compute_type(compute_type).to(target).eval().requires_grad_(False)
+    log.info('%s loaded on %s in %s', source, target, str(compute_type).removeprefix('torch.'))
+    return network
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that exists."""
+    if device == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        resolved = torch.device(device)
+    except RuntimeError:
+        resolved = None
+    if resolved is None or resolved.type not in ('cpu', 'cuda'):
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N; found '{device}'")
+    if resolved.type == 'cuda' and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device '{device}' does not exist: torch {torch.__version__} sees "
+            f'{torch.cuda.device_count()} CUDA devices'
+        )
+    return resolved
+
+
+def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """Turn ``auto``, ``float32``, ``bfloat16`` or ``float16`` into a type."""
+    if dtype == 'auto':
+        return torch.bfloat16 if _is_fast_at_bfloat16(device) else torch.float32
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be auto, {', '.join(DTYPES)}; found '{dtype}'")
+    return DTYPES[dtype]
+
+
+def _is_fast_at_bfloat16(device: torch.device) -> bool:
+    if device.type == 'cuda':
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # AVX-512 alone does not count: measured without AMX, attention is slower than in float32.
+    capabilities = getattr(torch.cpu, 'get_capabilities', dict)()  # older torch cannot tell
+    return bool(capabilities.get('amx_bf16'))
+
+
+def locate(source: str, revision: str | None) -> tuple[Path, Path | None]:
+    """Find the weights file and, where there is one, the config.json of a source."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        config = path.with_name(CONFIG_NAME)
+        return _check_suffix(path), config if config.is_file() else None
+    if path.is_dir():
+        return _locate_in_folder(path)
+    if path.suffix or path.is_absolute() or source.startswith(('.', '~')) or '/' not in source:
+        raise CheckpointError(
+            f"there are no weights at '{source}': expected 'demo', a .safetensors file, a folder "
+            f'or a Hugging Face id such as yslan/STream3R'
+        )
+    return _locate_on_hub(source, revision)
+
+
+def _check_suffix(path: Path) -> Path:
+    if path.suffix != '.safetensors':
+        raise CheckpointError(
+            f'{path} is no .safetensors file; other formats can run code while they are read '
+            f'and are refused'
+        )
+    return path
+
+
+def _locate_in_folder(folder: Path) -> tuple[Path, Path | None]:
+    found = sorted(folder.glob('*.safetensors'))
+    named = folder / WEIGHTS_NAME
+    weights = named if named in found else found[0] if len(found) == 1 else None
+    if weights is None:
+        names = ', '.join(path.name for path in found) or 'none'
+        raise CheckpointError(
+            f'{folder} needs {WEIGHTS_NAME} or exactly one .safetensors file, found {names}'
+        )
+    config = folder / CONFIG_NAME
+    return weights, config if config.is_file() else None
+
+
+def _locate_on_hub(repository: str, revision: str | None) -> tuple[Path, Path | None]:
+    try:
+        weights = Path(hf_hub_download(repository, WEIGHTS_NAME, revision=revision))
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
+        raise CheckpointError(
+            f'{repository} is not in the local Hugging Face cache and the hub cannot be reached'
+        ) from error
+    except (RepositoryNotFoundError, GatedRepoError) as error:
+        raise CheckpointError(
+            f'the Hugging Face repository {repository} does not exist or needs a login'
+        ) from error
+    except RevisionNotFoundError as error:
+        raise CheckpointError(f'{repository} has no revision {revision}') from error
+    except EntryNotFoundError as error:
+        raise CheckpointError(f'{repository} holds no {WEIGHTS_NAME}') from error
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f'{repository} cannot be fetched: {reason}') from error
+    return weights, _hub_config(repository, revision)
+
+
+def _hub_config(repository: str, revision: str | None) -> Path | None:
+    try:
+        return Path(hf_hub_download(repository, CONFIG_NAME, revision=revision))
+    except (EntryNotFoundError, OfflineModeIsEnabled):
+        return None  # LocalEntryNotFoundError is an EntryNotFoundError
+
+
+def _load_demo() -> Stream3R:
+    network = Stream3R(DEMO_CONFIG)
+    state = network.state_dict()
+    network.load_state_dict({
+        key: demo_tensor(key, tensor.shape, DEMO_CONFIG) for key, tensor in state.items()
+    })
+    log.warning('%s', DEMO_NOTICE)
+    return network
+
+
+def _load_file(
+    weights: Path, config_file: Path | None, device: torch.device, compute_type: torch.dtype
+) -> Stream3R:
+    config = NetworkConfig.load(config_file) if config_file else NetworkConfig()
+    with torch.device('meta'):
+        network = Stream3R(config).set_compute_type(compute_type)
+    expected = network.state_dict()
+    keys = _check_contents(weights, expected)
+    tensors = {
+        key: tensor.to(device, expected[key].dtype, copy=True)
+        for key, tensor in _read_tensors(weights, keys)
+    }
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return network
+
+
+def _open(weights: Path) -> safe_open:
+    try:
+        return safe_open(weights, framework='pt', device='cpu')
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'{weights} cannot be read as safetensors: {error}') from error
+
+
+def _check_contents(weights: Path, expected: Mapping[str, Tensor]) -> list[str]:
+    """Compare the file's header with the network; return the keys to read.
+
+    Raises CheckpointError that lists missing, unexpected and misshapen keys.
+    """
+    with _open(weights) as file:
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    unused = [key for key in shapes if key.startswith(UNUSED_HEADS)]
+    missing = [key for key in expected if key not in shapes]
+    unexpected = [key for key in shapes if key not in expected and key not in set(unused)]
+    misshapen = [
+        f'{key} {shapes[key]} instead of {tuple(tensor.shape)}'
+        for key, tensor in expected.items()
+        if key in shapes and shapes[key] != tuple(tensor.shape)
+    ]
+    problems = [
+        f'{len(keys)} {kind} ({_shorten(keys)})'
+        for kind, keys in (
+            ('missing', missing), ('unexpected', unexpected), ('misshapen', misshapen)
+        )
+        if keys
+    ]  # fmt: skip
+    if problems:
+        raise CheckpointError(f'{weights} does not fit this network: {"; ".join(problems)}')
+    if unused:
+        names = ', '.join(f'{prefix}*' for prefix in UNUSED_HEADS)
+        log.info('%d tensors of %s are not used by this network and not read', len(unused), names)
+    return list(expected)
+
+
+def _shorten(keys: list[str]) -> str:
+    more = f', and {len(keys) - KEYS_SHOWN} more' if len(keys) > KEYS_SHOWN else ''
+    return ', '.join(keys[:KEYS_SHOWN]) + more
+
+
+def _read_tensors(weights: Path, keys: list[str]) -> Iterator[tuple[str, Tensor]]:
+    """Yield tensors that are valid until the next one is asked for.
+
+    The file is mapped afresh every BYTES_MAPPED_AT_ONCE, for pages once touched count as host
+    memory until they are unmapped.
+    """
+    remaining = iter(keys)
+    key = next(remaining, None)
+    while key is not None:
+        with _open(weights) as file:
+            mapped = 0
+            while key is not None and mapped < BYTES_MAPPED_AT_ONCE:
+                tensor = file.get_tensor(key)
+                mapped += tensor.nbytes
+                yield key, tensor
+                del tensor
+                key = next(remaining, None)

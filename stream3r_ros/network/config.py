@@ -1,0 +1,88 @@
+"""Sizes of the network; the defaults are the published checkpoint's."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Every size that the state dict depends on.
+
+    Raises ValueError when the sizes contradict each other.
+    """
+
+    image_size: int = 518
+    patch_size: int = 14
+    embed_dim: int = 1024
+    depth: int = 24
+    num_heads: int = 16
+    num_register_tokens: int = 4
+    encoder_depth: int = 24
+    encoder_num_heads: int = 16
+    camera_trunk_depth: int = 4
+    camera_num_heads: int = 16
+    camera_iterations: int = 4
+    dpt_features: int = 256
+    dpt_out_channels: tuple[int, ...] = (256, 512, 1024, 1024)
+    dpt_layers: tuple[int, ...] = (4, 11, 17, 23)
+
+    def __post_init__(self) -> None:
+        for name in ('dpt_out_channels', 'dpt_layers'):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if len(getattr(self, name)) != 4:
+                raise ValueError(f'{name} needs 4 entries, found {getattr(self, name)}')
+        if not all(0 <= layer < self.depth for layer in self.dpt_layers):
+            raise ValueError(f'dpt_layers {self.dpt_layers} must lie in 0..{self.depth - 1}')
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f'image_size {self.image_size} is no multiple of patch_size {self.patch_size}'
+            )
+        if self.embed_dim % self.num_heads or self.head_dim % 4:
+            raise ValueError(
+                f'embed_dim {self.embed_dim} / num_heads {self.num_heads} must be a multiple of 4'
+            )
+
+    @property
+    def head_dim(self) -> int:
+        """Channels of one head in the aggregator."""
+        return self.embed_dim // self.num_heads
+
+    @property
+    def num_special_tokens(self) -> int:
+        """Camera token and register tokens, which stand before the patches of each frame."""
+        return 1 + self.num_register_tokens
+
+    def tokens_per_frame(self, image_hw: tuple[int, int]) -> int:
+        """Count the tokens of one H x W frame."""
+        height, width = image_hw
+        return self.num_special_tokens + (height // self.patch_size) * (width // self.patch_size)
+
+    def check_image_size(self, image_hw: tuple[int, int]) -> None:
+        """Raise ValueError unless both sides are positive multiples of the patch size."""
+        height, width = image_hw
+        if min(image_hw) < self.patch_size or height % self.patch_size or width % self.patch_size:
+            raise ValueError(
+                f'image sides must be multiples of {self.patch_size}, found {height} x {width} '
+                f'(height x width)'
+            )
+
+    def save(self, path: Path) -> None:
+        """Write config.json."""
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + '\n')
+
+    @classmethod
+    def load(cls, path: Path) -> 'NetworkConfig':
+        """Read config.json; keys that are none of ours (other tools write some) are passed over.
+
+        Raises ValueError when the file is no JSON object or its sizes contradict each other.
+        """
+        try:
+            values = json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f'{path} is not valid JSON: {error}') from error
+        if not isinstance(values, dict):
+            raise ValueError(f'{path} holds a {type(values).__name__}, expected a JSON object')
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in names})

@@ -1,0 +1,5 @@
+"""Sessions and their memory; torch, never ROS."""
+
+from stream3r_ros.streaming.session import DEFAULT_MAX_FRAMES, StreamSession
+
+__all__ = ['DEFAULT_MAX_FRAMES', 'StreamSession']

@@ -1,0 +1,79 @@
+"""Keys and values of whole frames in preallocated slots."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stream3r_ros.network.attention import Attend
+
+
+class KeyValueCache:
+    """Slots of one attention layer: (B, heads, slots * tokens, D), written in place.
+
+    Positions are only encoded inside a frame, so the order of the slots does not matter and the
+    filled ones are always the first ones.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int, int], num_slots: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        batch, heads, self.tokens, head_dim = shape
+        size = (batch, heads, num_slots * self.tokens, head_dim)
+        self.keys = torch.empty(size, dtype=dtype, device=device)
+        self.values = torch.empty(size, dtype=dtype, device=device)
+
+    def update(self, slot: int, key: Tensor, value: Tensor, filled: int) -> tuple[Tensor, Tensor]:
+        """Write one frame (B, heads, tokens, D) and return views of the filled slots."""
+        start = slot * self.tokens
+        self.keys[:, :, start : start + self.tokens] = key
+        self.values[:, :, start : start + self.tokens] = value
+        stop = filled * self.tokens
+        return self.keys[:, :, :stop], self.values[:, :, :stop]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes reserved, filled or not."""
+        return self.keys.nbytes + self.values.nbytes
+
+
+class FrameCache:
+    """The caches of all layers that look across frames, and the slot of the current frame.
+
+    ``num_slots`` bounds the memory: the anchor in slot 0 for ever, the other frames in turn.
+    Layers are allocated when they are first used, so what is not computed costs nothing.
+    """
+
+    def __init__(self, num_slots: int) -> None:
+        self.num_slots = num_slots
+        self.layers: dict[tuple[str | int, ...], KeyValueCache] = {}
+        self.slot = 0
+        self.filled = 1
+
+    def aim(self, frame: int) -> None:
+        """Choose the slot that frame number ``frame`` (from 0) is written to."""
+        self.slot = frame if frame < self.num_slots else 1 + (frame - 1) % (self.num_slots - 1)
+        self.filled = min(frame + 1, self.num_slots)
+
+    def global_block(self, index: int) -> Attend:
+        """Give the attention of one global block over the cached frames and this one."""
+        return self._layer('global', index)
+
+    def camera_block(self, iteration: int, index: int) -> Attend:
+        """Give the attention of one camera trunk block; each iteration has its own cache."""
+        return self._layer('camera', iteration, index)
+
+    def _layer(self, *name: str | int) -> Attend:
+        def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            layer = self.layers.get(name)
+            if layer is None:
+                layer = KeyValueCache(key.shape, self.num_slots, key.dtype, key.device)
+                self.layers[name] = layer
+            keys, values = layer.update(self.slot, key, value, self.filled)
+            return F.scaled_dot_product_attention(query, keys, values)
+
+        return attend
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes reserved for all layers."""
+        return sum(layer.nbytes for layer in self.layers.values())
