@@ -93,7 +93,13 @@ class Stream3R(nn.Module):
             ),
         )
 
-    def forward(self, images: Tensor, mode: str = 'causal', window_size: int = 5) -> Predictions:
+    def forward(
+        self,
+        images: Tensor,
+        mode: str = 'causal',
+        window_size: int = 5,
+        outputs: Collection[str] = OUTPUTS,
+    ) -> Predictions:
         """Predict a whole sequence at once.
 
         ``images`` are (B, S, 3, H, W) or (S, 3, H, W), RGB in [0, 1]; sides are multiples of the
@@ -102,7 +108,7 @@ class Stream3R(nn.Module):
         images = self._batched(images)
         reach = BatchReach(mode, window_size, images.shape[1])
         tables = self.size_tables(tuple(images.shape[-2:]))
-        return self.predict(images, tables, reach, starts_stream=True)
+        return self.predict(images, tables, reach, starts_stream=True, outputs=outputs)
 
     def predict(
         self,

@@ -1,0 +1,1 @@
+"""The only room where ROS is imported: a thin adapter around streaming."""

@@ -1,0 +1,101 @@
+"""Run one node as a process that starts, stops and fails the way users of ROS expect."""
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+STOP_GRACE_S = 1.0
+"""How long a stop waits for work in progress; a frame of a large network may take longer."""
+
+
+class StartError(Exception):
+    """The node cannot start; the message is one sentence for the user."""
+
+
+class StoppableNode(Protocol):
+    """What a node needs beside being an rclpy node; it is made with the event that ends it."""
+
+    exit_status: int
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the node's own threads; tell whether all of them ended in time."""
+
+
+def run(module: str, factory: str, args: Sequence[str] | None = None) -> int:
+    """Import a node's class, spin it until SIGINT or SIGTERM, and return the exit status.
+
+    Signals are handled before the import, which takes seconds where torch is involved.
+    """
+    stop = threading.Event()
+    starting = threading.Event()
+    starting.set()
+
+    def on_signal(*_: object) -> None:
+        if starting.is_set():
+            _exit_now(0)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    create_node = getattr(importlib.import_module(module), factory)
+    return _spin(create_node, stop, starting, args)
+
+
+def _spin(
+    create_node: Callable[[threading.Event], StoppableNode],
+    stop: threading.Event,
+    starting: threading.Event,
+    args: Sequence[str] | None,
+) -> int:
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
+
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = create_node(stop)
+    except StartError as error:
+        print(f'{os.path.basename(sys.argv[0])}: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    failures: list[BaseException] = []
+    spinning = threading.Thread(
+        target=_spin_until_stopped, args=(executor, stop, failures), daemon=True
+    )
+    spinning.start()
+    starting.clear()
+    # The main thread waits here, so that signals are handled at once whatever the node does.
+    stop.wait()
+    executor.wake()
+    ended = node.stop(STOP_GRACE_S)
+    spinning.join(STOP_GRACE_S / 2)
+    status = 1 if failures else node.exit_status
+    if not ended or spinning.is_alive():
+        # A thread is deep inside of a computation that nothing can interrupt.
+        _exit_now(status)
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return status
+
+
+def _spin_until_stopped(executor, stop: threading.Event, failures: list[BaseException]) -> None:
+    try:
+        while not stop.is_set():
+            executor.spin_once()
+    except BaseException as error:
+        failures.append(error)
+        stop.set()
+        raise  # threading prints the traceback: this is a defect, not a user's mistake
+
+
+def _exit_now(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
