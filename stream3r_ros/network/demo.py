@@ -9,7 +9,7 @@ from torch import Tensor
 from stream3r_ros.network.config import NetworkConfig
 
 DEMO_NOTICE: str | None = (
-    "the 'demo' weights are pseudo-random numbers: whatever depth, points and poses come out, "
+    'the demo weights are pseudo-random numbers: whatever depth, points and poses come out, '
     'their geometry is meaningless'
 )
 """One line for every place that uses the demo weights; None once they are trained."""

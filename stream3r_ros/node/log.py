@@ -1,6 +1,7 @@
 """Let what the library logs come out of the node's own logger."""
 
 import logging
+import time
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
@@ -31,3 +32,25 @@ def forward_library_log(logger: RcutilsLogger) -> None:
     library.handlers = [RosLogHandler(logger)]
     library.setLevel(logging.INFO)
     library.propagate = False
+
+
+class Throttle:
+    """Let a sentence through when it is new or was last said ``period_s`` ago.
+
+    rclpy throttles by place in the code, which would hide a second reason behind the first. At
+    most ``distinct`` sentences pass in a period, whatever they say.
+    """
+
+    def __init__(self, period_s: float = 5.0, distinct: int = 8) -> None:
+        self._period_s = period_s
+        self._distinct = distinct
+        self._said: dict[str, float] = {}
+
+    def allows(self, sentence: str) -> bool:
+        """Tell whether to say it now, and take note."""
+        now = time.monotonic()
+        self._said = {s: t for s, t in self._said.items() if now - t < self._period_s}
+        if sentence in self._said or len(self._said) >= self._distinct:
+            return False
+        self._said[sentence] = now
+        return True

@@ -10,7 +10,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
@@ -41,9 +41,17 @@ class Parameter:
         return {bool: 'true, false', str: 'text'}[type(self.default)]
 
     def descriptor(self) -> ParameterDescriptor:
-        """Describe the parameter to ROS tools."""
+        """Describe the parameter to ROS tools.
+
+        Types are ours to check: rclpy's own refusal does not name the parameter, and turns a
+        whole number down where a double is expected.
+        """
         descriptor = ParameterDescriptor(
-            name=self.name, description=self.description, read_only=not self.live
+            name=self.name,
+            type=RosParameter.Type.from_parameter_value(self.default).value,
+            description=self.description,
+            read_only=not self.live,
+            dynamic_typing=True,
         )
         if self.choices:
             descriptor.additional_constraints = f'One of: {self.constraint}'
@@ -56,13 +64,21 @@ class Parameter:
         return descriptor
 
     def problem(self, value: Any) -> str | None:
-        """Say in one sentence what is wrong with a value, if anything is.
+        """Say in one sentence what is wrong with a value, if anything is."""
+        fits = self._has_type(value)
+        if fits and self.choices:
+            fits = value in self.choices
+        if fits and self.bounds:
+            fits = self.bounds[0] <= value <= self.bounds[1]
+        if fits:
+            return None
+        kind = {bool: 'a boolean', int: 'an integer', float: 'a number', str: 'a string'}
+        return f'{self.name} must be {kind[type(self.default)]} ({self.constraint}); found {value!r}'
 
-        rclpy itself checks types and bounds against the descriptor.
-        """
-        if self.choices and value not in self.choices:
-            return f"{self.name} must be one of {self.constraint}; found '{value}'"
-        return None
+    def _has_type(self, value: Any) -> bool:
+        if isinstance(self.default, float):
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return type(value) is type(self.default)
 
 
 PARAMETERS = (
@@ -179,12 +195,12 @@ class Settings:
 def declare(node: Node) -> None:
     """Declare the table on a node and refuse bad values from then on.
 
-    Raises StartError with one sentence when an override is of a wrong type or out of bounds.
+    Raises StartError with one sentence when an override is bad.
     """
     try:
         for parameter in PARAMETERS:
             node.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+    except InvalidParameterValueException as error:
         raise StartError(str(error)) from error
     problem = find_problem(read(node, PARAMETERS))
     if problem:

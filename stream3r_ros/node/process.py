@@ -53,10 +53,9 @@ def _spin(
 ) -> int:
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
-    from rclpy.signals import SignalHandlerOptions
 
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
+        _init(args)
         node = create_node(stop)
     except StartError as error:
         print(f'{os.path.basename(sys.argv[0])}: {error}', file=sys.stderr)
@@ -83,6 +82,17 @@ def _spin(
     node.destroy_node()
     rclpy.try_shutdown()
     return status
+
+
+def _init(args: Sequence[str] | None) -> None:
+    """Initialise rclpy with the signals left to us; StartError for arguments it cannot read."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # RCLError and UnknownROSArgsError
+        raise StartError(str(error).splitlines()[0]) from error
 
 
 def _spin_until_stopped(executor, stop: threading.Event, failures: list[BaseException]) -> None:

@@ -13,12 +13,11 @@ from std_msgs.msg import Header
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.network import Stream3R
 from stream3r_ros.node.decode import decode_compressed, decode_image
+from stream3r_ros.node.log import Throttle
 from stream3r_ros.node.mailbox import Mailbox
 from stream3r_ros.node.outputs import FrameReport, Outputs
 from stream3r_ros.node.parameters import Settings
 from stream3r_ros.streaming import FrameEstimate, ImageStream
-
-LOG_PERIOD_S = 5.0
 
 
 @dataclass
@@ -77,6 +76,7 @@ class Worker:
         self._settings = settings
         self._counters = counters
         self._log = logger
+        self._throttle = Throttle()
         self._on_failure = on_failure
         first = settings()
         keep_all = first.drop_policy == 'keep_all'
@@ -132,7 +132,7 @@ class Worker:
             image = self._stream.prepare(self._decode(job, settings))
         except ValueError as error:
             self._counters.count(refused=1)
-            self._log.warning(f'image refused: {error}', throttle_duration_sec=LOG_PERIOD_S)
+            self._warn(f'image refused: {error}')
             return
         job.prepared = time.monotonic()
         # A job stays with the gathering until it is published, so it counts as waiting.
@@ -142,7 +142,7 @@ class Worker:
         except RuntimeError as error:  # such as too little memory; the stream is as it was
             self._counters.count(refused=len(self._gathering))
             self._gathering = []
-            self._log.error(f'frame failed: {error}', throttle_duration_sec=LOG_PERIOD_S)
+            self._warn(f'frame failed: {error}')
             return
         computed = time.monotonic()
         if not estimates:
@@ -187,10 +187,13 @@ class Worker:
 
     def _refuse_full(self) -> None:
         self._counters.count(refused=1)
-        self._log.warning(
-            f'image refused: the stream is full, max_frames is {self._stream.options.max_frames}',
-            throttle_duration_sec=LOG_PERIOD_S,
+        self._warn(
+            f'image refused: the stream is full, max_frames is {self._stream.options.max_frames}'
         )
+
+    def _warn(self, sentence: str) -> None:
+        if self._throttle.allows(sentence):
+            self._log.warning(sentence)
 
     def _publish(
         self, job: Job, estimate: FrameEstimate, computed: float, settings: Settings
@@ -200,9 +203,8 @@ class Worker:
         report = self._outputs.publish_frame(header, estimate, job.camera_info, settings)
         published = time.monotonic()
         if not report.pose_is_finite:
-            self._log.error(
-                'the network gave a pose that is not finite: no TF and no pose for this frame',
-                throttle_duration_sec=LOG_PERIOD_S,
+            self._warn(
+                'the network gave a pose that is not finite: no TF and no pose for this frame'
             )
         self._counters.count(processed=1)
         status = self._status(header, report, settings)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stream3r_ros.images import ImageMapping, prepare
+from stream3r_ros.images import ImageMapping, plan_mapping, prepare
 from stream3r_ros.network import Predictions, Stream3R
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.streaming.session import DEFAULT_MAX_FRAMES, StreamSession
@@ -76,6 +76,8 @@ class ImageStream:
         self.network = network
         self.options = options
         self.image_size = options.image_size or network.config.image_size
+        square = (self.image_size, self.image_size)
+        plan_mapping(square, self.image_size, options.fit, network.config.patch_size)
         self._session: StreamSession | None = None
         if options.mode != 'full':
             self._session = StreamSession(

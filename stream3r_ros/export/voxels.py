@@ -1,0 +1,216 @@
+"""A point map with one point a voxel, which grows frame by frame up to a bound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+AUTO_VOXELS_TO_MEDIAN = 200
+MOST_VOXELS_PER_AXIS = 2**20
+CHUNK_POINTS = 65_536
+FREE = np.int64(-1)
+
+
+class VoxelMap:
+    """Keep, in every voxel, the position and colour of the most confident point so far.
+
+    At most `max_points` points are kept: when they run out, the voxels double in size and the map
+    is thinned accordingly, so that it goes on covering what is seen (`voxel_size` tells the
+    present size). That bounds the memory to about 70 bytes times `max_points`. Points that are not
+    finite, or farther away than 2**20 voxels, never enter.
+
+    The voxels are found through an open-addressing hash table whose operations are vectorised.
+    """
+
+    def __init__(self, voxel_size: float | None = None, max_points: int = 2_000_000) -> None:
+        """Start an empty map.
+
+        `voxel_size` is in the points' unit; None takes 1/200 of the median distance of the first
+        points from the origin, rounded to two digits. Raises ValueError for impossible sizes.
+        """
+        if voxel_size is not None and not (voxel_size > 0 and np.isfinite(voxel_size)):
+            raise ValueError(f'voxel_size is {voxel_size}, expected more than 0')
+        if max_points < 64:
+            raise ValueError(f'max_points is {max_points}, expected at least 64')
+        self.voxel_size = voxel_size
+        self.max_points = max_points
+        self._clear(min(max_points, 16_384))
+
+    def __len__(self) -> int:
+        """Give the number of points, one a voxel."""
+        return self._count
+
+    @property
+    def points(self) -> np.ndarray:
+        """Give the (N, 3) float32 positions, as a view that the next `add` may change."""
+        return self._points[:self._count]
+
+    @property
+    def colors(self) -> np.ndarray:
+        """Give the (N, 3) uint8 colours, as a view that the next `add` may change."""
+        return self._colors[:self._count]
+
+    @property
+    def confidences(self) -> np.ndarray:
+        """Give the (N,) float32 confidences, as a view that the next `add` may change."""
+        return self._confidences[:self._count]
+
+    def add(self, points: np.ndarray, colors: np.ndarray, confidences: np.ndarray) -> None:
+        """Add (N, 3) points with (N, 3) uint8 colours and (N,) confidences."""
+        points, colors, confidences = _checked(points, colors, confidences)
+        if self.voxel_size is None:
+            self.voxel_size = _size_from(points)
+            if self.voxel_size is None:
+                return
+        for start in range(0, len(points), CHUNK_POINTS):
+            part = slice(start, start + CHUNK_POINTS)
+            while not self._try_add(points[part], colors[part], confidences[part]):
+                self._coarsen()
+
+    def _try_add(self, points: np.ndarray, colors: np.ndarray, confidences: np.ndarray) -> bool:
+        """Add points unless that takes more voxels than there may be; say whether.
+
+        After a refusal the table is spoilt and `_coarsen` must follow.
+        """
+        with np.errstate(over='ignore'):
+            cells = np.floor(points * np.float32(1 / self.voxel_size))
+        # NaN fails the comparison, and so stays out without a test of its own.
+        usable = (np.abs(cells).max(axis=1) < MOST_VOXELS_PER_AXIS) & (confidences > -np.inf)
+        if not usable.all():
+            points, colors, cells = points[usable], colors[usable], cells[usable]
+            confidences = confidences[usable]
+        self._reserve(len(points))
+        rows, count = self._find_or_claim(_pack(cells))
+        if count > self.max_points:
+            return False
+        self._confidences[self._count:count] = -np.inf
+        self._count = count
+        self._improve(rows, points, colors, confidences)
+        return True
+
+    def _improve(self, rows: np.ndarray, points: np.ndarray, colors: np.ndarray,
+                 confidences: np.ndarray) -> None:
+        """Write the points that are more confident than their rows.
+
+        Where several points want the same row, the last written stays: the most confident.
+        """
+        better = np.flatnonzero(confidences > self._confidences[rows])
+        better = better[np.argsort(confidences[better], kind='stable')]
+        rows = rows[better]
+        winner = np.empty(self._count, np.int32)
+        winner[rows] = np.arange(len(rows), dtype=np.int32)
+        last = winner[rows] == np.arange(len(rows), dtype=np.int32)
+        rows, better = rows[last], better[last]
+        self._points[rows] = points[better]
+        self._colors[rows] = colors[better]
+        self._confidences[rows] = confidences[better]
+
+    def _find_or_claim(self, keys: np.ndarray) -> tuple[np.ndarray, int]:
+        """Give each key's row, with new rows for new keys, and the number of rows there are then.
+
+        Linear probing: keys that meet their own key are done; those that meet a free slot write
+        themselves there, and whoever remains after that is done, too.
+        """
+        mask = len(self._keys) - 1
+        slots = _hash(keys) & mask
+        waiting = np.arange(len(keys))
+        while len(waiting):
+            there, mine = slots[waiting], keys[waiting]
+            free = self._keys[there] == FREE
+            self._keys[there[free]] = mine[free]
+            waiting = waiting[self._keys[there] != mine]
+            slots[waiting] = (slots[waiting] + 1) & mask
+        return self._number(slots)
+
+    def _number(self, slots: np.ndarray) -> tuple[np.ndarray, int]:
+        """Give rows to slots that were claimed just now."""
+        new = slots[self._rows[slots] < 0]
+        order = np.arange(len(new), dtype=np.int32)
+        self._rows[new] = order
+        first = new[self._rows[new] == order]
+        count = self._count + len(first)
+        self._rows[first] = np.arange(self._count, count, dtype=np.int32)
+        return self._rows[slots], count
+
+    def _reserve(self, incoming: int) -> None:
+        """Make room for `incoming` more rows, and keep the table at most half full."""
+        needed = self._count + incoming
+        if needed > len(self._points):
+            self._points, self._colors, self._confidences = (
+                _grown(array, max(needed, min(2 * len(array), self.max_points)))
+                for array in (self._points, self._colors, self._confidences))
+        if 2 * needed > len(self._keys):
+            self._rehash(2 * needed)
+
+    def _rehash(self, slots: int = 0) -> None:
+        """Build the table anew from the points, with at least so many slots."""
+        self._make_table(max(slots, len(self._keys)))
+        if self._count:
+            cells = np.floor(self.points * np.float32(1 / self.voxel_size))
+            keys, count = _pack(cells), self._count
+            self._count = 0
+            rows, _ = self._find_or_claim(keys)
+            self._count = count
+            # Rows are renumbered in the order of the points they already have.
+            renumber = np.empty(count, np.int32)
+            renumber[rows] = np.arange(count, dtype=np.int32)
+            taken = self._rows >= 0
+            self._rows[taken] = renumber[self._rows[taken]]
+
+    def _coarsen(self) -> None:
+        """Double the voxels and keep the most confident point of each."""
+        points, colors = self.points.copy(), self.colors.copy()
+        confidences = self.confidences.copy()
+        self._clear(len(self._points))
+        self.voxel_size *= 2
+        self.add(points, colors, confidences)
+
+    def _clear(self, capacity: int) -> None:
+        self._count = 0
+        self._points = np.empty((capacity, 3), np.float32)
+        self._colors = np.empty((capacity, 3), np.uint8)
+        self._confidences = np.empty(capacity, np.float32)
+        self._make_table(2 * capacity)
+
+    def _make_table(self, slots: int) -> None:
+        size = 1 << int(slots - 1).bit_length()
+        self._keys = np.full(size, FREE, np.int64)
+        self._rows = np.full(size, -1, np.int32)
+
+
+def _checked(points: np.ndarray, colors: np.ndarray,
+             confidences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    points = np.asarray(points, np.float32)
+    colors, confidences = np.asarray(colors), np.asarray(confidences, np.float32)
+    count = len(confidences)
+    if points.shape != (count, 3) or colors.shape != (count, 3) or confidences.ndim != 1:
+        raise ValueError(
+            f'points {points.shape}, colors {colors.shape} and confidences {confidences.shape} '
+            'do not belong together, expected (N, 3), (N, 3) and (N,)')
+    if colors.dtype != np.uint8:
+        raise ValueError(f'colors have dtype {colors.dtype}, expected uint8')
+    return points, colors, confidences
+
+
+def _size_from(points: np.ndarray) -> float | None:
+    distances = np.linalg.norm(points, axis=1)
+    distances = distances[np.isfinite(distances) & (distances > 0)]
+    if not len(distances):
+        return None
+    return float(f'{np.median(distances) / AUTO_VOXELS_TO_MEDIAN:.1e}')
+
+
+def _pack(cells: np.ndarray) -> np.ndarray:
+    """Join three cell numbers into one key of 63 bits."""
+    x, y, z = cells.T.astype(np.int64) + MOST_VOXELS_PER_AXIS
+    return (x << 42) | (y << 21) | z
+
+
+def _hash(keys: np.ndarray) -> np.ndarray:
+    mixed = keys.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (mixed >> np.uint64(32)).astype(np.int64)
+
+
+def _grown(array: np.ndarray, size: int) -> np.ndarray:
+    grown = np.empty((size, *array.shape[1:]), array.dtype)
+    grown[:len(array)] = array
+    return grown

@@ -1,0 +1,199 @@
+"""Publish a folder, a video or the synthetic room as a camera would."""
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from PIL import Image as PillowImage
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.duration import Duration
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from stream3r_ros.node.messages import camera_info_message, fill
+from stream3r_ros.node.process import StartError
+from stream3r_ros.sources import FrameSource, SourceError, SourceFrame, open_source
+
+JPEG_QUALITY = 90
+NANOSECONDS = 10**9
+
+
+class Player(Node):
+    """Publish ``image`` or ``image/compressed`` with ``camera_info`` at a steady rate.
+
+    The stamps of sim time begin at 0 s and rise by 1 / rate; otherwise they are the node's clock.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__('stream3r_player')
+        self.exit_status = 0
+        self._stop_requested = stop
+        self._declare()
+        self._source = self._open()
+        self._rate = self._value('rate') or self._source.rate_hz
+        self._make_publishers()
+        self._thread = threading.Thread(target=self._run, name='player', daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the publishing thread; tell whether it ended in time."""
+        self._stop_requested.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _declare(self) -> None:
+        def describe(text: str, **more) -> ParameterDescriptor:
+            return ParameterDescriptor(description=text, read_only=True, **more)
+
+        at_least_zero = [FloatingPointRange(from_value=0.0, to_value=1e6)]
+        image_side = [IntegerRange(from_value=14, to_value=4096, step=1)]
+        table = (
+            ('source', 'synthetic:0', describe('Folder of images, video file or synthetic:SEED')),
+            ('rate', 0.0, describe(
+                'Images per second; 0 is the source\'s own rate', floating_point_range=at_least_zero
+            )),
+            ('loop', True, describe('Begin again at the end; otherwise exit')),
+            ('frames', 0, describe(
+                'Stop after this many images; 0 is no limit',
+                integer_range=[IntegerRange(from_value=0, to_value=2**31 - 1, step=1)],
+            )),
+            ('image_width', 640, describe(
+                'Width of the synthetic room\'s images', integer_range=image_side
+            )),
+            ('image_height', 480, describe(
+                'Height of the synthetic room\'s images', integer_range=image_side
+            )),
+            ('compressed', False, describe('Publish image/compressed instead of image')),
+            ('frame_id', 'camera_optical_frame', describe('Optical frame of the images')),
+            ('publish_clock', False, describe('Publish /clock and stamp images with it')),
+            ('wait_for_subscribers', 0.0, describe(
+                'Wait this many seconds at most for somebody to subscribe',
+                floating_point_range=at_least_zero,
+            )),
+        )  # fmt: skip
+        try:
+            for name, default, descriptor in table:
+                self.declare_parameter(name, default, descriptor)
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise StartError(str(error)) from error
+
+    def _value(self, name: str):
+        return self.get_parameter(name).value
+
+    def _open(self) -> FrameSource:
+        try:
+            return open_source(
+                self._value('source'),
+                synthetic_hw=(self._value('image_height'), self._value('image_width')),
+            )
+        except SourceError as error:
+            raise StartError(str(error)) from error
+
+    def _make_publishers(self) -> None:
+        qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+        overriding = QoSOverridingOptions.with_default_policies()
+        kind, topic = (Image, 'image')
+        if self._value('compressed'):
+            kind, topic = (CompressedImage, 'image/compressed')
+        self._images = self.create_publisher(kind, topic, qos, qos_overriding_options=overriding)
+        self._infos = self.create_publisher(
+            CameraInfo, 'camera_info', qos, qos_overriding_options=overriding
+        )
+        if self._value('publish_clock'):
+            clock_qos = QoSProfile(
+                depth=1,
+                reliability=ReliabilityPolicy.BEST_EFFORT,
+                durability=DurabilityPolicy.VOLATILE,
+            )
+            self._clock = self.create_publisher(Clock, '/clock', clock_qos)
+
+    def _run(self) -> None:
+        try:
+            self._wait_for_subscribers()
+            self._play()
+        except SourceError as error:
+            self.get_logger().error(str(error))
+            self.exit_status = 2
+        except BaseException as error:
+            self.get_logger().fatal(f'the player ended: {type(error).__name__}: {error}')
+            self.exit_status = 1
+            raise
+        finally:
+            self._stop_requested.set()
+
+    def _wait_for_subscribers(self) -> None:
+        deadline = time.monotonic() + self._value('wait_for_subscribers')
+        while time.monotonic() < deadline and not self._images.get_subscription_count():
+            if self._stop_requested.wait(0.05):
+                return
+
+    def _play(self) -> None:
+        published = 0
+        due = time.monotonic()
+        for frame in self._frames():
+            if self._stop_requested.wait(max(0.0, due - time.monotonic())):
+                return
+            self._publish(frame, published)
+            published += 1
+            if published == self._value('frames'):
+                break
+            # Like a camera: a late frame delays the next ones, none of them comes in a burst.
+            due = max(due, time.monotonic() - 1 / self._rate) + 1 / self._rate
+        self.get_logger().info(f'played {published} images')
+        self._images.wait_for_all_acked(Duration(seconds=1))
+
+    def _frames(self) -> Iterator[SourceFrame]:
+        while True:
+            yield from self._source
+            if not self._value('loop'):
+                return
+
+    def _publish(self, frame: SourceFrame, number: int) -> None:
+        header = Header(stamp=self._stamp(number), frame_id=self._value('frame_id'))
+        height, width = frame.image_rgb.shape[:2]
+        intrinsics = np.zeros((3, 3)) if frame.intrinsics is None else frame.intrinsics
+        self._infos.publish(camera_info_message(header, intrinsics, (height, width), None))
+        if self._value('compressed'):
+            self._images.publish(compressed_message(header, frame))
+        else:
+            self._images.publish(image_message(header, frame.image_rgb))
+
+    def _stamp(self, number: int) -> Time:
+        if not self._value('publish_clock'):
+            return self.get_clock().now().to_msg()
+        nanoseconds = round(number * NANOSECONDS / self._rate)
+        stamp = Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+        self._clock.publish(Clock(clock=stamp))
+        return stamp
+
+
+def image_message(header: Header, image_rgb: np.ndarray) -> Image:
+    """Make an rgb8 image from uint8 (h, w, 3)."""
+    height, width = image_rgb.shape[:2]
+    return Image(
+        header=header, height=height, width=width, encoding='rgb8', step=3 * width,
+        data=fill(image_rgb),
+    )  # fmt: skip
+
+
+def compressed_message(header: Header, frame: SourceFrame) -> CompressedImage:
+    """Pass the file's own JPEG or PNG on, or encode a JPEG where there is none."""
+    encoded, kind = frame.encoded, frame.encoded_format
+    if encoded is None:
+        buffer = io.BytesIO()
+        PillowImage.fromarray(frame.image_rgb).save(buffer, 'JPEG', quality=JPEG_QUALITY)
+        encoded, kind = buffer.getvalue(), 'jpeg'
+    # The form of image_transport: pixel format, then codec.
+    return CompressedImage(
+        header=header,
+        format=f'rgb8; {kind} compressed',
+        data=fill(np.frombuffer(encoded, np.uint8)),
+    )

@@ -1,0 +1,248 @@
+"""Listen to the node and leave a folder: cloud, trajectory, picture and the accounts."""
+
+import csv
+import io
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, PointCloud2
+from sensor_msgs_py import point_cloud2
+from tf_transformations import quaternion_matrix
+
+from stream3r_ros.export import (
+    VoxelMap,
+    demo_picture,
+    write_bytes,
+    write_ply,
+    write_png,
+    write_trajectory_tum,
+)
+from stream3r_ros.msg import StreamStatus
+from stream3r_ros.node.decode import ImageError, decode_image
+from stream3r_ros.node.process import StartError
+
+PENDING_FRAMES = 30
+MAX_CLOUD_POINTS = 500_000
+MAX_IMAGE_PIXELS = 33_177_600
+STATUS_FIELDS = [
+    name for name in StreamStatus.get_fields_and_field_types() if name != 'header'
+]  # fmt: skip
+SHOWN = (
+    ('waiting', 'latency_queue'),
+    ('decoding', 'latency_decode'),
+    ('network', 'latency_network'),
+    ('publishing', 'latency_publish'),
+    ('total', 'latency_total'),
+)
+
+
+def stamp_ns(message) -> int:
+    """Give a message's stamp in nanoseconds."""
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+class Pending:
+    """The newest messages of one topic by stamp; bounded, for partners that may never come."""
+
+    def __init__(self) -> None:
+        self._messages: OrderedDict[int, object] = OrderedDict()
+
+    def put(self, message) -> None:
+        """Remember a message."""
+        self._messages[stamp_ns(message)] = message
+        if len(self._messages) > PENDING_FRAMES:
+            self._messages.popitem(last=False)
+
+    def pop(self, stamp: int):
+        """Take the message of this stamp, or None."""
+        return self._messages.pop(stamp, None)
+
+    def get(self, stamp: int):
+        """Look at the message of this stamp, or None."""
+        return self._messages.get(stamp)
+
+
+class Recorder(Node):
+    """Gather what the node says about each frame until enough frames came or it falls silent.
+
+    Clouds are put into the world by the pose of their own stamp. A reset begins the record anew,
+    since another stream has another world.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__('stream3r_recorder')
+        self.exit_status = 0
+        self._stop_requested = stop
+        self._declare()
+        self._out = Path(self.get_parameter('out').value)
+        if not self._out.name:
+            raise StartError('out must name the folder to write, such as -p out:=recording')
+        self._heard = time.monotonic()
+        self._statuses: list[StreamStatus] = []
+        self._images, self._depths, self._clouds, self._poses = (Pending() for _ in range(4))
+        self._begin()
+        self._subscribe()
+        self._timer = self.create_timer(0.2, self._check_end)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Write what there is; nothing when no frame came."""
+        if self._trajectory:
+            self._write()
+        return True
+
+    def _declare(self) -> None:
+        def describe(text: str, **more) -> ParameterDescriptor:
+            return ParameterDescriptor(description=text, read_only=True, **more)
+
+        seconds = [FloatingPointRange(from_value=0.0, to_value=1e6)]
+        self.declare_parameter('out', '', describe('Folder to write'))
+        self.declare_parameter(
+            'frames', 0, describe(
+                'End when the node has received this many images; 0 is no limit',
+                integer_range=[IntegerRange(from_value=0, to_value=2**31 - 1, step=1)],
+            ),
+        )  # fmt: skip
+        self.declare_parameter(
+            'idle', 0.0, describe(
+                'End after this many seconds of silence once frames came; 0 waits for ever',
+                floating_point_range=seconds,
+            ),
+        )  # fmt: skip
+        self.declare_parameter('caption', '', describe('A line under the picture'))
+
+    def _begin(self) -> None:
+        self._map = VoxelMap(max_points=MAX_CLOUD_POINTS)
+        self._trajectory: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._stream = 0
+        self._shown: tuple[np.ndarray, np.ndarray] | None = None
+
+    def _subscribe(self) -> None:
+        reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        for kind, topic, callback, qos in (
+            (Image, 'image', self._images.put, best_effort),
+            (PoseWithCovarianceStamped, 'stream3r/pose', self._poses.put, reliable),
+            (Image, 'stream3r/depth/image', self._depths.put, reliable),
+            (PointCloud2, 'stream3r/points', self._clouds.put, reliable),
+            (StreamStatus, 'stream3r/status', self._on_status, reliable),
+        ):
+            self.create_subscription(kind, topic, callback, qos)
+
+    def _on_status(self, status: StreamStatus) -> None:
+        """Join what was heard about a frame; the status is the last message about it."""
+        self._heard = time.monotonic()
+        self._statuses.append(status)
+        # Topics may overtake each other by a little: join a status that is one frame old.
+        for older in self._statuses[-3:]:
+            self._join(older)
+        if status.processed % 10 == 0:
+            self.get_logger().info(f'{status.processed} frames, {len(self._map)} points')
+
+    def _join(self, status: StreamStatus) -> None:
+        stamp = stamp_ns(status)
+        pose, cloud = self._poses.get(stamp), self._clouds.get(stamp)
+        if pose is None or cloud is None:
+            return
+        if status.stream != self._stream:
+            self._begin()
+            self._stream = status.stream
+        self._poses.pop(stamp)
+        self._clouds.pop(stamp)
+        world_from_camera = pose_matrix(pose)
+        self._trajectory[stamp] = world_from_camera
+        points, colours, confidence = cloud_arrays(cloud)
+        in_world = points @ world_from_camera[:3, :3].T + world_from_camera[:3, 3]
+        self._map.add(in_world.astype(np.float32), colours, confidence)
+        self._show(self._images.pop(stamp), self._depths.pop(stamp))
+
+    def _show(self, image: Image | None, depth: Image | None) -> None:
+        """Keep the last frame whose image and depth were both heard, for the picture."""
+        if image is None or depth is None:
+            return
+        values = np.frombuffer(depth.data, np.float32).reshape(depth.height, depth.width)
+        try:
+            self._shown = decode_image(image, MAX_IMAGE_PIXELS), values
+        except ImageError as error:
+            self.get_logger().warning(f'no picture of this image: {error}')
+
+    def _check_end(self) -> None:
+        if not self._statuses:
+            return
+        frames, idle = self.get_parameter('frames').value, self.get_parameter('idle').value
+        enough = frames and self._statuses[-1].received >= frames
+        silent = idle and time.monotonic() - self._heard > idle
+        if silent or (enough and time.monotonic() - self._heard > 1.0):
+            self._stop_requested.set()
+
+    def _write(self) -> None:
+        self._out.mkdir(parents=True, exist_ok=True)
+        points, colours = self._map.points, self._map.colors
+        write_ply(self._out / 'cloud.ply', points, colours)
+        poses = [self._trajectory[stamp] for stamp in sorted(self._trajectory)]
+        stamps_s = [stamp / 1e9 for stamp in sorted(self._trajectory)]
+        write_trajectory_tum(self._out / 'trajectory.tum', stamps_s, poses)
+        write_bytes(self._out / 'status.csv', statuses_csv(self._statuses).encode())
+        if self._shown is not None:
+            picture = demo_picture(
+                *self._shown, points, colours, np.array(poses)[:, :3, 3],
+                up=(0, 0, 1), forward=(1, 0, 0), caption=self.get_parameter('caption').value,
+            )  # fmt: skip
+            write_png(self._out / 'picture.png', picture)
+        print(summary(self._statuses, len(points), self._out), flush=True)
+
+
+def pose_matrix(message: PoseWithCovarianceStamped) -> np.ndarray:
+    """Give the rigid (4, 4) matrix of a pose."""
+    pose = message.pose.pose
+    matrix = quaternion_matrix([
+        pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w,
+    ])  # fmt: skip
+    matrix[:3, 3] = pose.position.x, pose.position.y, pose.position.z
+    return matrix
+
+
+def cloud_arrays(cloud: PointCloud2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the valid points (N, 3), their colours (N, 3) uint8 and confidences (N,)."""
+    records = point_cloud2.read_points(cloud, skip_nans=True).ravel()
+    points = np.stack([records['x'], records['y'], records['z']], axis=-1)
+    packed = np.ascontiguousarray(records['rgb']).view(np.uint32)
+    colours = np.stack([packed >> 16, packed >> 8, packed], axis=-1).astype(np.uint8)
+    return points, colours, np.ascontiguousarray(records['confidence'])
+
+
+def statuses_csv(statuses: list[StreamStatus]) -> str:
+    """Give one line per status, stamps in seconds."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(['stamp', *STATUS_FIELDS])
+    for status in statuses:
+        stamp = f'{status.header.stamp.sec}.{status.header.stamp.nanosec:09d}'
+        writer.writerow([stamp, *(getattr(status, field) for field in STATUS_FIELDS)])
+    return text.getvalue()
+
+
+def summary(statuses: list[StreamStatus], points: int, out: Path) -> str:
+    """Give the short table that is printed at the end."""
+    last = statuses[-1]
+    span = (stamp_ns(last) - stamp_ns(statuses[0])) / 1e9
+    rows = [
+        ('images received', f'{last.received}'),
+        ('processed', f'{last.processed}'),
+        ('dropped, refused', f'{last.dropped}, {last.refused}'),
+        ('frames per second', f'{(len(statuses) - 1) / span:.1f}' if span > 0 else '-'),
+        ('mode', last.mode),
+    ]
+    for label, field in SHOWN:
+        values = [1e3 * getattr(status, field) for status in statuses]
+        median, p95 = np.percentile(values, [50, 95])
+        rows.append((f'{label}, median / p95', f'{median:.1f} / {p95:.1f} ms'))
+    rows += [('points in the cloud', f'{points}'), ('written to', str(out))]
+    width = max(len(label) for label, _ in rows)
+    return '\n'.join(f'  {label:<{width}}  {value}' for label, value in rows)

@@ -1,0 +1,49 @@
+"""Open a source by what a person types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stream3r_ros.sources.folder import IMAGE_SUFFIXES, ImageFolder
+from stream3r_ros.sources.frame import FrameSource, SourceError
+
+SYNTHETIC_PREFIX = 'synthetic:'
+
+
+def open_source(spec: str, *, synthetic_hw: tuple[int, int] = (480, 640),
+                synthetic_frames: int | None = None, rate_hz: float | None = None) -> FrameSource:
+    """Open a folder of images, one image, a video file or `synthetic:SEED`.
+
+    `synthetic_hw` and `synthetic_frames` (None: endless) shape the synthetic room. `rate_hz`
+    replaces the nominal rate of images and of the room; a video keeps its own. Raises SourceError
+    with one sentence when there is nothing to read there.
+    """
+    if rate_hz is not None and not rate_hz > 0:
+        raise SourceError(f'the rate is {rate_hz}, expected more than 0 frames per second')
+    if spec.startswith(SYNTHETIC_PREFIX):
+        return _open_synthetic(spec, synthetic_hw, synthetic_frames, rate_hz)
+    path = Path(spec).expanduser()
+    if not path.exists():
+        raise SourceError(
+            f'{spec} does not exist: expected a folder of images, a video or synthetic:SEED')
+    if path.is_dir():
+        return ImageFolder.of_folder(path, rate_hz)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageFolder.of_files(path, [path], rate_hz)
+    from stream3r_ros.sources.video import VideoFile
+
+    return VideoFile.open(path)
+
+
+def _open_synthetic(spec: str, image_hw: tuple[int, int], frames: int | None,
+                    rate_hz: float | None) -> FrameSource:
+    text = spec.removeprefix(SYNTHETIC_PREFIX)
+    if not (text.isascii() and text.isdigit()):
+        raise SourceError(
+            f'the seed in {spec} is {text!r}, expected a whole number as in synthetic:7')
+    from stream3r_ros.sources.room import DEFAULT_RATE_HZ, RoomWalk
+
+    try:
+        return RoomWalk.of(int(text), frames, image_hw, rate_hz or DEFAULT_RATE_HZ)
+    except ValueError as error:
+        raise SourceError(f'{spec} cannot be made: {error}') from error
