@@ -97,6 +97,12 @@ PARAMETERS = (
         choices=('auto', 'float32', 'bfloat16', 'float16'),
     ),
     Parameter(
+        'network.threads', 0,
+        'CPU threads of the network; 0 leaves it to torch. Fewer than cores is faster where '
+        'other processes keep them busy',
+        bounds=(0, 256),
+    ),
+    Parameter(
         'mode', 'window',
         'What a frame sees: causal all before it, window the first and the last few, full a '
         'whole group that is gathered first; a change restarts the stream',
@@ -179,6 +185,7 @@ class Settings:
     network_revision: str
     network_device: str
     network_dtype: str
+    network_threads: int
     stream: StreamOptions
     min_confidence: float
     point_stride: int
@@ -241,6 +248,7 @@ def settings(node: Node) -> Settings:
         network_revision=values['network.revision'],
         network_device=values['network.device'],
         network_dtype=values['network.dtype'],
+        network_threads=values['network.threads'],
         stream=stream,
         min_confidence=values['min_confidence'],
         point_stride=values['point_stride'],

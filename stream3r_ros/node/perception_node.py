@@ -3,6 +3,7 @@
 import threading
 import time
 
+import torch
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -96,6 +97,8 @@ class PerceptionNode(LifecycleNode):
         settings = self._settings
         self.get_logger().info(f'loading the network from {settings.network_source}')
         begun = time.monotonic()
+        if settings.network_threads:
+            torch.set_num_threads(settings.network_threads)
         network = load_network(
             settings.network_source,
             device=settings.network_device,

@@ -74,9 +74,9 @@ class Player(Node):
             ('compressed', False, describe('Publish image/compressed instead of image')),
             ('frame_id', 'camera_optical_frame', describe('Optical frame of the images')),
             ('publish_clock', False, describe('Publish /clock and stamp images with it')),
-            ('wait_for_subscribers', 0.0, describe(
-                'Wait this many seconds at most for somebody to subscribe',
-                floating_point_range=at_least_zero,
+            ('min_subscribers', 0, describe(
+                'Wait until so many subscribe to the images',
+                integer_range=[IntegerRange(from_value=0, to_value=1000, step=1)],
             )),
         )  # fmt: skip
         try:
@@ -130,8 +130,8 @@ class Player(Node):
             self._stop_requested.set()
 
     def _wait_for_subscribers(self) -> None:
-        deadline = time.monotonic() + self._value('wait_for_subscribers')
-        while time.monotonic() < deadline and not self._images.get_subscription_count():
+        needed = self._value('min_subscribers')
+        while self._images.get_subscription_count() < needed:
             if self._stop_requested.wait(0.05):
                 return
 

@@ -115,6 +115,12 @@ class Recorder(Node):
                 floating_point_range=seconds,
             ),
         )  # fmt: skip
+        self.declare_parameter(
+            'patience', 0.0, describe(
+                'Give up with status 1 when no frame came after this many seconds; 0 never does',
+                floating_point_range=seconds,
+            ),
+        )  # fmt: skip
         self.declare_parameter('caption', '', describe('A line under the picture'))
 
     def _begin(self) -> None:
@@ -173,12 +179,20 @@ class Recorder(Node):
             self.get_logger().warning(f'no picture of this image: {error}')
 
     def _check_end(self) -> None:
+        silence_s = time.monotonic() - self._heard
         if not self._statuses:
+            self._check_patience(silence_s)
             return
         frames, idle = self.get_parameter('frames').value, self.get_parameter('idle').value
         enough = frames and self._statuses[-1].received >= frames
-        silent = idle and time.monotonic() - self._heard > idle
-        if silent or (enough and time.monotonic() - self._heard > 1.0):
+        if (idle and silence_s > idle) or (enough and silence_s > 1.0):
+            self._stop_requested.set()
+
+    def _check_patience(self, silence_s: float) -> None:
+        patience = self.get_parameter('patience').value
+        if patience and silence_s > patience:
+            self.get_logger().error(f'no frame came for {patience:g} s: is the node active?')
+            self.exit_status = 1
             self._stop_requested.set()
 
     def _write(self) -> None:
