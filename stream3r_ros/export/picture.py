@@ -42,8 +42,8 @@ def demo_picture(
                                                                     cloud_box)):
         _text(canvas, (box[0], box[1] - 8), title, 20, INK, anchor='ls')
     _paste(canvas, image_rgb, image_box)
-    right = _paste(canvas, depth_rgb, depth_box)
-    _legend(canvas, (right + 14, depth_box[1], 18, half), limits, unit)
+    right, top, height = _paste(canvas, depth_rgb, depth_box)
+    _legend(canvas, (right + 14, top, 18, height), limits, unit)
     view = cloud_from_above(points, colors, positions, (cloud_box[3], cloud_box[2]), up, forward,
                             unit)
     canvas.paste(Image.fromarray(view), cloud_box[:2])
@@ -126,7 +126,7 @@ def _splat(picture: np.ndarray, pixels: np.ndarray, heights: np.ndarray, colors:
         return
     height, width = picture.shape[:2]
     area = max(float(np.prod(np.ptp(pixels, axis=0))), 1.0)
-    side = int(np.clip(np.ceil(np.sqrt(min(area, height * width) / len(pixels)) * 1.2), 2, 5))
+    side = int(np.clip(np.ceil(np.sqrt(min(area, height * width) / len(pixels)) * 1.6), 2, 5))
     order = np.argsort(heights, kind='stable')
     columns, rows = np.floor(np.clip(pixels[order], -9, 9e4)).astype(int).T
     for down in range(side):
@@ -190,15 +190,15 @@ def _colour_map(share: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
 
 
-def _paste(canvas: Image.Image, picture: np.ndarray, box: Box) -> int:
-    """Fit a picture into a box, keeping its shape; give its right edge."""
+def _paste(canvas: Image.Image, picture: np.ndarray, box: Box) -> tuple[int, int, int]:
+    """Fit a picture into the top of a box, keeping its shape; give its right, top and height."""
     left, top, width, height = box
     factor = min(width / picture.shape[1], height / picture.shape[0])
     size = tuple(max(round(side * factor), 1) for side in picture.shape[1::-1])
     resample = Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC
     canvas.paste(Image.fromarray(np.ascontiguousarray(picture)).resize(size, resample),
-                 (left, top + (height - size[1]) // 2))
-    return left + size[0]
+                 (left, top))
+    return left + size[0], top, size[1]
 
 
 def _text(canvas: Image.Image, place: tuple[int, int], text: str, size: int,

@@ -18,8 +18,16 @@ class VoxelMap:
     present size). That bounds the memory to about 70 bytes times `max_points`. Points that are not
     finite, or farther away than 2**20 voxels, never enter.
 
-    The voxels are found through an open-addressing hash table whose operations are vectorised.
+    Voxels are found through an open-addressing hash table whose operations are vectorised.
     """
+
+    voxel_size: float | None
+    _count: int
+    _points: np.ndarray
+    _colors: np.ndarray
+    _confidences: np.ndarray
+    _keys: np.ndarray
+    _rows: np.ndarray
 
     def __init__(self, voxel_size: float | None = None, max_points: int = 2_000_000) -> None:
         """Start an empty map.
@@ -71,8 +79,7 @@ class VoxelMap:
 
         After a refusal the table is spoilt and `_coarsen` must follow.
         """
-        with np.errstate(over='ignore'):
-            cells = np.floor(points * np.float32(1 / self.voxel_size))
+        cells = self._cells(points)
         # NaN fails the comparison, and so stays out without a test of its own.
         usable = (np.abs(cells).max(axis=1) < MOST_VOXELS_PER_AXIS) & (confidences > -np.inf)
         if not usable.all():
@@ -86,6 +93,15 @@ class VoxelMap:
         self._count = count
         self._improve(rows, points, colors, confidences)
         return True
+
+    @property
+    def _side(self) -> float:
+        assert self.voxel_size is not None
+        return self.voxel_size
+
+    def _cells(self, points: np.ndarray) -> np.ndarray:
+        with np.errstate(over='ignore'):
+            return np.floor(points * np.float32(1 / self._side))
 
     def _improve(self, rows: np.ndarray, points: np.ndarray, colors: np.ndarray,
                  confidences: np.ndarray) -> None:
@@ -145,8 +161,7 @@ class VoxelMap:
         """Build the table anew from the points, with at least so many slots."""
         self._make_table(max(slots, len(self._keys)))
         if self._count:
-            cells = np.floor(self.points * np.float32(1 / self.voxel_size))
-            keys, count = _pack(cells), self._count
+            keys, count = _pack(self._cells(self.points)), self._count
             self._count = 0
             rows, _ = self._find_or_claim(keys)
             self._count = count
@@ -161,7 +176,7 @@ class VoxelMap:
         points, colors = self.points.copy(), self.colors.copy()
         confidences = self.confidences.copy()
         self._clear(len(self._points))
-        self.voxel_size *= 2
+        self.voxel_size = 2 * self._side
         self.add(points, colors, confidences)
 
     def _clear(self, capacity: int) -> None:

@@ -53,7 +53,7 @@ class ImageMapping:
     def image_slices(self) -> tuple[slice, slice]:
         """Give the rows and columns of the network image that show the camera image.
 
-        What lies outside is padding. `depth[..., *mapping.image_slices]` leaves the padding out.
+        What lies outside is padding. `depth[mapping.image_slices]` leaves the padding out.
         """
         rows, columns = (
             slice(max(offset, 0), min(offset + resized, network))

@@ -61,12 +61,16 @@ class Assembly:
         corner = np.array(centre) + np.array([width / 2, 0, height / 2])
         self._patch(corner, -X * width, -Z * height, material, round)
 
+    def sheet(self, centre: Vector, size: tuple[float, float], material: Material, *,
+              round: bool = False, downward: bool = False) -> None:
+        """Add a level sheet without thickness that faces up, or down."""
+        right, down = X * size[0], (Y if downward else -Y) * size[1]
+        self._patch(np.array(centre) - (right + down) / 2, right, down, material, round)
+
     def disc(self, centre: Vector, radius: float, material: Material, *,
              downward: bool = False) -> None:
         """Add a level disc that faces up, or down."""
-        down = Y if downward else -Y
-        corner = np.array(centre) - radius * (X + down)
-        self._patch(corner, X * 2 * radius, down * 2 * radius, material, round=True)
+        self.sheet(centre, (2 * radius, 2 * radius), material, round=True, downward=downward)
 
     def tube(self, bottom: Vector, radii: tuple[float, float], height: float,
              material: Material, *, top: Material | None = None, lid: bool = True,

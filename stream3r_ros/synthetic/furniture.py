@@ -79,8 +79,8 @@ def _cushions(piece: Assembly, rng: np.random.Generator, palette: Palette,
               place: tuple[float, float, float]) -> None:
     x, y, z = place
     for side in (-1, 1):
-        colours = [palette.bright[index] for index in rng.permutation(5)]
-        cover = Material(textures.plaid(*colours[:3], repeat_m=0.16), detail=1.5)
+        first, second, third, *_ = (palette.bright[index] for index in rng.permutation(5))
+        cover = Material(textures.plaid(first, second, third, repeat_m=0.16), detail=1.5)
         piece.box((side * x, y, z), (0.40, 0.13, 0.36), cover)
 
 
@@ -205,8 +205,8 @@ def bed(rng: np.random.Generator, palette: Palette) -> Assembly:
     piece, plank = Assembly(), Material(textures.wood(palette.wood))
     width = rng.uniform(1.1, 1.4)
     linen = Material(textures.fabric((0.93, 0.92, 0.89), contrast=0.04))
-    colours = [palette.bright[index] for index in rng.permutation(3)]
-    blanket = Material(textures.plaid(*colours, repeat_m=0.4))
+    first, second, third = (palette.bright[index] for index in rng.permutation(3))
+    blanket = Material(textures.plaid(first, second, third, repeat_m=0.4))
     piece.box((0, 0.03, 0), (width + 0.06, 0.06, 0.95), plank)
     piece.box((0, 0.98, 0.05), (width, 1.84, 0.25), plank)
     piece.box((0, 0.98, 0.30), (width - 0.04, 1.82, 0.18), linen)

@@ -120,11 +120,8 @@ def _shell_surfaces(planner: Planner, walls: list[Wall]) -> np.ndarray:
     palette, (width, depth, height) = planner.palette, planner.size_m
     shell = Assembly()
     ceiling = Material(textures.paint((0.94, 0.93, 0.91), 0.015), detail=0.6)
-    shell.box((0, 0, -0.02), (width, depth, 0.02), ceiling, top=Material(_floor(planner)),
-              solid=False)
-    del shell.surfaces[:4]
-    shell.box((0, 0, height), (width, depth, 0.02), ceiling, underside=True, solid=False)
-    shell.surfaces = [shell.surfaces[0], shell.surfaces[-1]]
+    shell.sheet((0, 0, 0), (width, depth), Material(_floor(planner)))
+    shell.sheet((0, 0, height), (width, depth), ceiling, downward=True)
     accent = int(planner.rng.integers(1, 4))
     white = Material(textures.paint((0.93, 0.92, 0.90), 0.02))
     for number, wall in enumerate(walls):

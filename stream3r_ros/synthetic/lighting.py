@@ -196,7 +196,7 @@ def _cosine_directions(count: int) -> np.ndarray:
 def _align(direction: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """Turn a direction about z into one about each normal."""
     level = np.abs(normals[:, 2:]) < 0.9
-    helper = np.where(level, np.float32([[0, 0, 1]]), np.float32([[1, 0, 0]]))
+    helper = np.where(level, np.eye(3, dtype=np.float32)[2:], np.eye(3, dtype=np.float32)[:1])
     tangent = np.cross(helper, normals)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     bitangent = np.cross(normals, tangent)

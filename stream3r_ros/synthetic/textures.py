@@ -58,7 +58,7 @@ def paint(colour: Colour, roughness: float = 0.04) -> Texture:
     return draw
 
 
-def flat(colour: Colour) -> Texture:
+def flat(colour: Colour | np.ndarray) -> Texture:
     """One colour."""
     def draw(rng, hw, size_m):
         return np.broadcast_to(np.asarray(colour, np.float32), (*hw, 3)).copy()
@@ -327,9 +327,9 @@ def clock(face: Colour, hand: Colour) -> Texture:
         angles = [*(np.arange(12) * np.pi / 6), *rng.uniform(0, 2 * np.pi, 2)]
         for index, angle in enumerate(angles):
             start, stop = ((0.36, 0.42) if index < 12 else (0.0, 0.3 - 0.1 * (index - 12)))
-            ends = [(int(centre[0] + side * r * np.sin(angle)),
-                     int(centre[1] - side * r * np.cos(angle))) for r in (start, stop)]
-            cv2.line(picture, *ends, hand, max(side // 40, 1), cv2.LINE_AA)
+            begin, end = ((int(centre[0] + side * r * np.sin(angle)),
+                           int(centre[1] - side * r * np.cos(angle))) for r in (start, stop))
+            cv2.line(picture, begin, end, hand, max(side // 40, 1), cv2.LINE_AA)
         return picture
     return draw
 

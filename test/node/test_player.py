@@ -142,7 +142,7 @@ def test_each_processed_photograph_is_answered(own_domain, compressed):
             assert player.wait() == 0
         listener.settle()
         statuses = listener.messages('status')
-        assert len(statuses) >= 8
+        assert len(statuses) >= 8, [(s.received, s.processed, s.dropped) for s in statuses]
         assert statuses[-1].refused == 0
         # The listener may join late; from the first full answer on nothing is missing.
         for status in statuses[2:]:

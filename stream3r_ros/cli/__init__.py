@@ -1,0 +1,1 @@
+"""The `stream3r` command."""

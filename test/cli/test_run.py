@@ -1,0 +1,257 @@
+"""`stream3r run` turns frames into a cloud, a trajectory, depth images and a summary."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from stream3r_ros.cli.main import main
+from stream3r_ros.export import read_depth_png
+from stream3r_ros.images import prepare
+from stream3r_ros.network import DEMO_NOTICE, load_network
+
+STATIC_ROOM = Path(__file__).parents[3] / 'shared/examples/static_room'
+RESULTS = {'cloud.ply', 'trajectory.tum', 'depth', 'picture.png', 'summary.json'}
+
+
+def picture(number, shape=(60, 80, 3)):
+    coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize(shape[1::-1], Image.Resampling.BICUBIC))
+
+
+@pytest.fixture()
+def images(tmp_path):
+    """Write a folder of six images."""
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(picture(number)).save(folder / f'{number}.png')
+    return folder
+
+
+def run(*arguments):
+    return main(['run', *map(str, arguments)])
+
+
+def summary_of(folder):
+    return json.loads((folder / 'summary.json').read_text())
+
+
+@pytest.mark.parametrize('mode', ['causal', 'window', 'full'])
+def test_a_folder_gives_all_results_in_every_mode(images, tmp_path, capsys, mode):
+    out = tmp_path / 'deep/out'
+    assert run(images, '--out', out, '--mode', mode, '--dtype', 'float32') == 0
+    assert {path.name for path in out.iterdir()} == RESULTS
+    assert sorted(path.name for path in (out / 'depth').iterdir()) == [
+        *(f'{number:06d}.png' for number in range(6)), 'scale.json']
+    summary = summary_of(out)
+    assert (summary['frames'], summary['mode'], summary['weights']) == (6, mode, 'demo')
+    assert summary['camera_size'] == [80, 60]
+    assert summary['network_size'] == [112, 84]
+    assert 0 < summary['seconds_per_frame_median'] <= summary['seconds_per_frame_p95'] < 60
+    assert summary['peak_memory_bytes'] > 50e6
+    assert np.loadtxt(out / 'trajectory.tum').shape == (6, 8)
+    assert len(trimesh.load(out / 'cloud.ply').vertices) == summary['points'] > 1000
+    assert capsys.readouterr().out.startswith('6 frames, ')
+
+
+@pytest.mark.parametrize('mode', ['causal', 'window', 'full'])
+def test_depth_and_poses_are_those_of_the_network_in_that_mode(images, tmp_path, mode):
+    out = tmp_path / 'out'
+    assert run(images, '--out', out, '--mode', mode, '--window-size', 2,
+               '--dtype', 'float32') == 0
+    network = load_network('demo', device='cpu', dtype='float32')
+    import torch
+
+    batch = torch.stack([prepare(picture(number), 112)[0] for number in range(6)])
+    with torch.inference_mode():
+        expected = network(batch, mode, 2)
+    scale = json.loads((out / 'depth/scale.json').read_text())['scale']
+    for number in range(6):
+        depth = read_depth_png(out / f'depth/{number:06d}.png', scale)
+        np.testing.assert_allclose(depth, expected.depth[0, number].numpy(), atol=2 * scale,
+                                   rtol=1e-3)
+    positions = np.loadtxt(out / 'trajectory.tum')[:, 1:4]
+    np.testing.assert_allclose(
+        positions, expected.world_from_camera[0, :, :3, 3].numpy(), atol=1e-4)
+
+
+def test_the_cloud_holds_only_unprojected_confident_points(images, tmp_path):
+    out = tmp_path / 'out'
+    assert run(images, '--out', out, '--frames', 1, '--dtype', 'float32', '--voxel', '1e-4',
+               '--confidence', '50%') == 0
+    network = load_network('demo', device='cpu', dtype='float32')
+    import torch
+
+    with torch.inference_mode():
+        expected = network(prepare(picture(0), 112)[0][None], 'causal')
+    sure = expected.depth_confidence[0, 0] >= expected.depth_confidence.quantile(0.5)
+    points = expected.unproject()[0, 0][sure].numpy()
+    found = np.asarray(trimesh.load(out / 'cloud.ply').vertices)
+    assert 0.9 * len(points) < len(found) <= len(points)
+    distance = np.linalg.norm(found[::50, None] - points[None], axis=-1).min(axis=1)
+    assert distance.max() < 1e-4
+
+
+def test_more_confidence_keeps_fewer_points_and_a_larger_voxel_too(images, tmp_path):
+    counts = []
+    for name, options in (('a', ()), ('b', ('--confidence', '90%')), ('c', ('--voxel', '0.5')),
+                          ('d', ('--confidence', '1e9'))):
+        assert run(images, '--out', tmp_path / name, *options) == 0
+        counts.append(summary_of(tmp_path / name)['points'])
+    assert counts[0] > 2 * counts[1]
+    assert counts[0] > 2 * counts[2]
+    assert counts[3] == 0
+
+
+def test_frames_and_every_choose_among_the_frames(images, tmp_path):
+    assert run(images, '--out', tmp_path / 'out', '--every', 2, '--frames', 2) == 0
+    names = sorted(path.name for path in (tmp_path / 'out/depth').glob('*.png'))
+    assert names == ['000000.png', '000002.png']
+
+
+def test_size_and_fit_reach_the_network(images, tmp_path):
+    assert run(images, '--out', tmp_path / 'out', '--size', 140, '--fit', 'pad') == 0
+    assert summary_of(tmp_path / 'out')['network_size'] == [140, 140]
+
+
+def test_the_synthetic_room_is_an_input(tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert run('synthetic:3', '--out', out, '--frames', 3, '--synthetic-size', '64x48') == 0
+    assert summary_of(out)['camera_size'] == [64, 48]
+    assert summary_of(out)['input'] == 'synthetic:3'
+
+
+@pytest.mark.skipif(DEMO_NOTICE is None, reason='the demo weights are trained')
+def test_the_demo_weights_are_announced_once_and_in_the_summary(images, tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'stream3r_ros', 'run', images, '--out', tmp_path / 'out'],
+        text=True, capture_output=True, check=True)
+    assert done.stderr.count(DEMO_NOTICE) == 1
+    assert summary_of(tmp_path / 'out')['notice'] == DEMO_NOTICE
+
+
+def test_a_long_input_is_refused_up_front_with_what_to_do(images, tmp_path, capsys):
+    for mode in ('causal', 'full'):
+        assert run(images, '--out', tmp_path / 'out', '--max-frames', 4, '--mode', mode) == 2
+        error = capsys.readouterr().err
+        assert f'has 6 frames to take but {mode} mode keeps at most 4' in error
+        assert '--mode window' in error
+    assert not (tmp_path / 'out').exists()
+    assert run(images, '--out', tmp_path / 'out', '--max-frames', 4, '--every', 2) == 0
+
+
+def test_an_input_of_unknown_length_stops_at_max_frames_and_says_so(tmp_path, capsys,
+                                                                   monkeypatch, images):
+    from stream3r_ros.sources.folder import ImageFolder
+
+    monkeypatch.setattr(ImageFolder, 'frame_count', None)
+    assert run(images, '--out', tmp_path / 'out', '--max-frames', 4) == 0
+    assert 'causal mode stopped at 4 frames although the input goes on' in capsys.readouterr().err
+    assert summary_of(tmp_path / 'out')['frames'] == 4
+
+
+def test_a_folder_that_is_not_empty_is_kept(images, tmp_path, capsys):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'mine.txt').write_text('precious')
+    assert run(images, '--out', out) == 2
+    assert 'is not empty: choose another --out or add --overwrite' in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ['mine.txt']
+
+
+def test_overwriting_replaces_results_and_nothing_else(images, tmp_path):
+    out = tmp_path / 'out'
+    assert run(images, '--out', out) == 0
+    (out / 'mine.txt').write_text('precious')
+    assert run(images, '--out', out, '--frames', 2, '--overwrite') == 0
+    assert {path.name for path in out.iterdir()} == RESULTS | {'mine.txt'}
+    assert len(list((out / 'depth').glob('*.png'))) == 2
+    assert summary_of(out)['frames'] == 2
+
+
+def test_overwriting_spares_a_depth_folder_that_is_not_ours(images, tmp_path, capsys):
+    out = tmp_path / 'out'
+    (out / 'depth').mkdir(parents=True)
+    (out / 'depth/mine.png').write_text('precious')
+    assert run(images, '--out', out, '--overwrite') == 2
+    assert 'is not of an earlier run' in capsys.readouterr().err
+    assert (out / 'depth/mine.png').read_text() == 'precious'
+
+
+def test_a_failure_in_the_middle_leaves_everything_as_it_was(images, tmp_path, capsys):
+    out = tmp_path / 'deep/out'
+    (images / '3.png').write_bytes(b'damaged')
+    assert run(images, '--out', out) == 2
+    assert '3.png cannot be read as an image' in capsys.readouterr().err
+    assert not (tmp_path / 'deep').exists()
+
+
+def test_a_failed_overwrite_keeps_the_old_results(images, tmp_path):
+    out = tmp_path / 'out'
+    assert run(images, '--out', out) == 0
+    before = {path: path.read_bytes() for path in out.rglob('*') if path.is_file()}
+    (images / '3.png').write_bytes(b'damaged')
+    assert run(images, '--out', out, '--overwrite') == 2
+    assert {path: path.read_bytes() for path in out.rglob('*') if path.is_file()} == before
+
+
+@pytest.mark.parametrize('mode', ['causal', 'full'])
+def test_images_of_two_sizes_are_refused_with_both(images, tmp_path, capsys, mode):
+    Image.fromarray(picture(4, (50, 80, 3))).save(images / '4.png')
+    assert run(images, '--out', tmp_path / 'out', '--mode', mode) == 2
+    error = capsys.readouterr().err
+    assert '4.png: image is 50 x 80' in error
+    assert '60 x 80' in error
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (('--weights', '/no/such.safetensors'), '/no/such.safetensors'),
+    (('--device', 'abacus'), 'abacus'),
+    (('--size', '100'), 'image size is 100, expected a multiple of 14 such as 98 or 112'),
+])
+def test_what_cannot_be_had_is_one_sentence(images, tmp_path, capsys, options, message):
+    assert run(images, '--out', tmp_path / 'out', *options) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('stream3r: ')
+    assert message in last
+    assert not (tmp_path / 'out').exists()
+
+
+def test_an_output_that_is_a_file_is_refused(images, tmp_path, capsys):
+    (tmp_path / 'out').write_text('a file')
+    assert run(images, '--out', tmp_path / 'out') == 2
+    assert 'is a file, expected a folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_nothing_and_no_traceback(tmp_path, number, status):
+    out = tmp_path / 'out'
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'stream3r_ros', 'run', 'synthetic:0', '--out', str(out), '--mode',
+         'window', '--frames', '100000', '--synthetic-size', '64x48'],
+        stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob('out/.stream3r-*/depth/*.png')):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, number)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == status
+    assert 'Traceback' not in error
+    assert not out.exists()
+
+
+@pytest.mark.skipif(not STATIC_ROOM.is_dir(), reason='the example photographs are not here')
+def test_the_example_photographs_run(tmp_path):
+    assert run(STATIC_ROOM, '--out', tmp_path / 'out') == 0
+    assert summary_of(tmp_path / 'out')['frames'] == 10
