@@ -75,10 +75,14 @@ def report_window(network: Stream3R, image: torch.Tensor, frames: int, runtime_g
     cache_gb = session.cache_bytes / 1e9
     working_gb = peak_gb() - runtime_gb - weights_gb - cache_gb
     print(f'window 5, depth and pose: median {np.median(seconds[1:]):.2f} s per frame')
-    print(f'  weights {weights_gb:.2f} GB + keys and values {cache_gb:.2f} GB '
-          f'= {weights_gb + cache_gb:.2f} GB')
-    print(f'  python and torch {runtime_gb:.2f} GB, one frame\'s working set {working_gb:.2f} GB, '
-          f'peak of the process {peak_gb():.2f} GB')
+    print(
+        f'  weights {weights_gb:.2f} GB + keys and values {cache_gb:.2f} GB '
+        f'= {weights_gb + cache_gb:.2f} GB'
+    )
+    print(
+        f"  python and torch {runtime_gb:.2f} GB, one frame's working set {working_gb:.2f} GB, "
+        f'peak of the process {peak_gb():.2f} GB'
+    )
 
 
 def report_causal(network: Stream3R, image: torch.Tensor, frames: int) -> None:
@@ -89,8 +93,10 @@ def report_causal(network: Stream3R, image: torch.Tensor, frames: int) -> None:
         print(f'  {frame} cached: attention {attention:.2f} s, the rest {rest:.2f} s')
     cached = np.arange(1, frames)  # the first step also reserves memory
     slopes = np.polyfit(cached, np.array(rows[1:]), 1)[0]
-    print(f'causal growth per cached frame: attention {slopes[0]:+.3f} s, '
-          f'the rest {slopes[1]:+.3f} s')
+    print(
+        f'causal growth per cached frame: attention {slopes[0]:+.3f} s, '
+        f'the rest {slopes[1]:+.3f} s'
+    )
 
 
 def main() -> None:

@@ -44,15 +44,23 @@ def listen(seconds: float) -> None:
 
 def report(statuses: list[StreamStatus]) -> None:
     """Print frames per second and the node's own work."""
-    first, last = (s.header.stamp.sec + s.header.stamp.nanosec / 1e9 for s in statuses[::len(statuses) - 1])
+    first, last = (
+        s.header.stamp.sec + s.header.stamp.nanosec / 1e9 for s in statuses[:: len(statuses) - 1]
+    )
     network = np.array([s.latency_network for s in statuses])
     own = np.array([s.latency_decode + s.latency_publish for s in statuses])
-    print(f'  {len(statuses)} frames, {(len(statuses) - 1) / (last - first):.1f} frames per second')
-    print(f'  network {1e3 * np.median(network):.1f} ms, the node\'s own work (decode to published) '
-          f'median {1e3 * np.median(own):.2f} ms, p95 {1e3 * np.percentile(own, 95):.2f} ms')
+    print(
+        f'  {len(statuses)} frames, {(len(statuses) - 1) / (last - first):.1f} frames per second'
+    )
+    print(
+        f"  network {1e3 * np.median(network):.1f} ms, the node's own work (decode to published) "
+        f'median {1e3 * np.median(own):.2f} ms, p95 {1e3 * np.percentile(own, 95):.2f} ms'
+    )
     status = statuses[-1]
-    print(f'  received {status.received}, processed {status.processed}, '
-          f'dropped {status.dropped}, refused {status.refused}')
+    print(
+        f'  received {status.received}, processed {status.processed}, '
+        f'dropped {status.dropped}, refused {status.refused}'
+    )
 
 
 def publish(data: list[array.array], rate_hz: float, seconds: float) -> None:
@@ -87,8 +95,11 @@ def main() -> None:
         return
     os.environ['ROS_DOMAIN_ID'] = str(10 + os.getpid() % 80)
     data = pictures(30)
-    print(f'demo network, 640 x 480 at {options.rate:g} Hz over DDS, '
-          f'network.threads {options.threads}', flush=True)
+    print(
+        f'demo network, 640 x 480 at {options.rate:g} Hz over DDS, '
+        f'network.threads {options.threads}',
+        flush=True,
+    )
     node = subprocess.Popen([
         'stream3r_node', '--ros-args', '--log-level', 'error', '-p',
         f'network.threads:={options.threads}',

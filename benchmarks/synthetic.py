@@ -33,8 +33,10 @@ def main() -> None:
     for image_hw in SIZES_HW:
         for supersample in (1, 2):
             rate = frames_per_second(image_hw, supersample)
-            print(f'{image_hw[1]} x {image_hw[0]}, {supersample} x {supersample} rays a pixel: '
-                  f'{rate:.1f} frames/s')
+            print(
+                f'{image_hw[1]} x {image_hw[0]}, {supersample} x {supersample} rays a pixel: '
+                f'{rate:.1f} frames/s'
+            )
 
 
 if __name__ == '__main__':

@@ -7,12 +7,13 @@ ros2 launch stream3r_ros stream3r.launch.py player:=true source:=synthetic:0 rvi
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory('stream3r_ros'))
 
@@ -46,13 +47,17 @@ OVERRIDES = (
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the arguments and the nodes."""
-    return LaunchDescription([
-        *arguments(),
-        GroupAction([
-            PushRosNamespace(LaunchConfiguration('namespace')),
-            OpaqueFunction(function=nodes),
-        ]),
-    ])
+    return LaunchDescription(
+        [
+            *arguments(),
+            GroupAction(
+                [
+                    PushRosNamespace(LaunchConfiguration('namespace')),
+                    OpaqueFunction(function=nodes),
+                ]
+            ),
+        ]
+    )
 
 
 def arguments() -> list[DeclareLaunchArgument]:
@@ -72,14 +77,12 @@ def described_arguments() -> list[tuple[str, str, str]]:
         ('log_level', 'info', 'debug, info, warn, error or fatal'),
         ('player', 'false', 'Start the player as the camera'),
         ('source', 'synthetic:0', 'What the player plays: folder, video or synthetic:SEED'),
-        ('rate', '0.0', 'Images per second of the player; 0 is the source\'s own'),
+        ('rate', '0.0', "Images per second of the player; 0 is the source's own"),
         ('loop', 'true', 'Let the player begin again at the end'),
         ('rviz', 'false', 'Start RViz'),
         ('rviz_config', str(SHARE / 'config' / 'stream3r.rviz'), 'RViz view'),
     )  # fmt: skip
-    remaps = (
-        (name, default, f'Remapped name of {topic}') for name, topic, default in TOPICS
-    )
+    remaps = ((name, default, f'Remapped name of {topic}') for name, topic, default in TOPICS)
     parameters = (
         (name, '', f'Parameter {parameter}; empty leaves it to params_file')
         for name, parameter, _ in OVERRIDES
@@ -89,7 +92,9 @@ def described_arguments() -> list[tuple[str, str, str]]:
 
 def nodes(context: LaunchContext) -> list[Node]:
     """Describe the node, the player and RViz."""
-    value = {name: LaunchConfiguration(name).perform(context) for name, *_ in described_arguments()}
+    value = {
+        name: LaunchConfiguration(name).perform(context) for name, *_ in described_arguments()
+    }
     sim_time = {'use_sim_time': is_true('use_sim_time')}
     log_level = ['--ros-args', '--log-level', value['log_level']]
     perception = Node(
@@ -107,12 +112,14 @@ def nodes(context: LaunchContext) -> list[Node]:
         name='stream3r_player',
         output='screen',
         condition=IfCondition(value['player']),
-        parameters=[{
-            'source': value['source'],
-            'rate': float(value['rate']),
-            'loop': is_true('loop'),
-            'compressed': value['image_transport'] == 'compressed',
-        }],
+        parameters=[
+            {
+                'source': value['source'],
+                'rate': float(value['rate']),
+                'loop': is_true('loop'),
+                'compressed': value['image_transport'] == 'compressed',
+            }
+        ],
         remappings=[(topic, value[name]) for name, topic, _ in TOPICS if name in INPUTS],
         arguments=log_level,
     )
@@ -134,6 +141,4 @@ def is_true(name: str) -> ParameterValue:
 
 def overrides(value: dict[str, str]) -> dict[str, str | int]:
     """Give the parameters whose arguments were set."""
-    return {
-        parameter: kind(value[name]) for name, parameter, kind in OVERRIDES if value[name]
-    }
+    return {parameter: kind(value[name]) for name, parameter, kind in OVERRIDES if value[name]}

@@ -65,7 +65,12 @@ class NodeProcess:
             # Quotes keep text text, such as a folder named 123.
             value_text = f"'{text}'" if isinstance(value, (str, Path)) else text
             arguments += ['-p', f'{name.replace("__", ".")}:={value_text}']
-        self._command = [sys.executable, str(ROOT / 'scripts' / executable), '--ros-args', *arguments]
+        self._command = [
+            sys.executable,
+            str(ROOT / 'scripts' / executable),
+            '--ros-args',
+            *arguments,
+        ]
         self._env = os.environ | {'ROS_DOMAIN_ID': str(domain)} | (env or {})
         self._log = tempfile.TemporaryFile('w+')
 

@@ -31,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status: 0, 2 for an error, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     debug = getattr(options, 'debug', False)
-    logging.basicConfig(format='%(message)s', stream=sys.stderr,
-                        level=logging.INFO if debug else logging.WARNING)
+    logging.basicConfig(
+        format='%(message)s', stream=sys.stderr, level=logging.INFO if debug else logging.WARNING
+    )
     signal.signal(signal.SIGTERM, _terminate)
     try:
         options.execute(options)
@@ -49,12 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument('--debug', action='store_true', default=argparse.SUPPRESS,
-                        help='log more, and show the traceback of an error')
-    parser = OneLineParser(
-        prog='stream3r', parents=[common], description=stream3r_ros.__doc__)
-    parser.add_argument('--version', action='version',
-                        version=f'stream3r {stream3r_ros.__version__}')
+    common.add_argument(
+        '--debug',
+        action='store_true',
+        default=argparse.SUPPRESS,
+        help='log more, and show the traceback of an error',
+    )
+    parser = OneLineParser(prog='stream3r', parents=[common], description=stream3r_ros.__doc__)
+    parser.add_argument(
+        '--version', action='version', version=f'stream3r {stream3r_ros.__version__}'
+    )
     subparsers = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
     for command in COMMANDS:
         command.add_parser(subparsers, parents=[common])

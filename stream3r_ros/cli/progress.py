@@ -53,8 +53,10 @@ def _bar(total: int | None) -> Iterator[Progress]:
     from rich.console import Console
 
     columns = (
-        progress.TextColumn('{task.description}'), progress.BarColumn(),
-        progress.MofNCompleteColumn(), progress.TimeElapsedColumn(),
+        progress.TextColumn('{task.description}'),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:

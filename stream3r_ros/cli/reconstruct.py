@@ -94,9 +94,17 @@ class Reconstruction:
         write_ply(folder / 'cloud.ply', self.cloud.points, self.cloud.colors)
         poses = np.array(self.poses).reshape(-1, 4, 4)
         write_trajectory_tum(folder / 'trajectory.tum', self.stamps_s, poses)
-        write_png(folder / 'picture.png', demo_picture(
-            self.last.frame.image_rgb, self.last.estimate.depth, self.cloud.points,
-            self.cloud.colors, poses[:, :3, 3], caption=caption))
+        write_png(
+            folder / 'picture.png',
+            demo_picture(
+                self.last.frame.image_rgb,
+                self.last.estimate.depth,
+                self.cloud.points,
+                self.cloud.colors,
+                poses[:, :3, 3],
+                caption=caption,
+            ),
+        )
 
 
 def reconstruct(options: RunOptions) -> None:
@@ -104,20 +112,25 @@ def reconstruct(options: RunOptions) -> None:
     check_output(options.out, options.overwrite)
     source = open_source(options.input, synthetic_hw=options.synthetic_hw)
     plan = plan_frames(source, options)
-    network = load_network(options.weights, device=options.device, dtype=options.dtype,
-                           revision=options.revision)
+    network = load_network(
+        options.weights, device=options.device, dtype=options.dtype, revision=options.revision
+    )
     with results_folder(options.out) as folder:
         (folder / 'depth').mkdir()
-        result = Reconstruction(DepthFolder(folder / 'depth'),
-                                VoxelMap(options.voxel, MOST_POINTS), options.confidence)
+        result = Reconstruction(
+            DepthFolder(folder / 'depth'), VoxelMap(options.voxel, MOST_POINTS), options.confidence
+        )
         with frame_progress(plan.count) as progress:
             for estimated in _estimates(network, source, plan, options):
                 result.add(estimated)
                 progress.advance()
         if result.last is None:
             raise ValueError(f'{source.name} gave no frames')
-        result.write(folder, f'{source.name}, {options.weights} weights, {options.mode} mode, '
-                             f'{len(result.seconds)} frames')
+        result.write(
+            folder,
+            f'{source.name}, {options.weights} weights, {options.mode} mode, '
+            f'{len(result.seconds)} frames',
+        )
         summary = _summary(result, network, source, options)
         write_bytes(folder / 'summary.json', (json.dumps(summary, indent=2) + '\n').encode())
     _report(summary, options.out)
@@ -139,12 +152,14 @@ def plan_frames(source: FrameSource, options: RunOptions) -> Plan:
         raise ValueError(
             f'{source.name} has {count} frames to take but {options.mode} mode keeps at most '
             f'{most}: raise --max-frames (which takes memory), take fewer with --frames or '
-            '--every, or choose --mode window')
+            '--every, or choose --mode window'
+        )
     return Plan(count, most if count is None else count, limited_by_mode=count is None)
 
 
-def _estimates(network: Stream3R, source: FrameSource, plan: Plan,
-               options: RunOptions) -> Iterator[Estimated]:
+def _estimates(
+    network: Stream3R, source: FrameSource, plan: Plan, options: RunOptions
+) -> Iterator[Estimated]:
     frames = islice(iter(source), 0, None, options.every)
     taken = islice(frames, plan.limit)
     if options.mode == 'full':
@@ -152,12 +167,16 @@ def _estimates(network: Stream3R, source: FrameSource, plan: Plan,
     else:
         yield from _streamed_estimates(network, taken, plan.limit, options)
     if plan.limited_by_mode and next(frames, None) is not None:
-        print(f'stream3r: {options.mode} mode stopped at {plan.limit} frames although the input '
-              'goes on: raise --max-frames or choose --mode window', file=sys.stderr)
+        print(
+            f'stream3r: {options.mode} mode stopped at {plan.limit} frames although the input '
+            'goes on: raise --max-frames or choose --mode window',
+            file=sys.stderr,
+        )
 
 
-def _streamed_estimates(network: Stream3R, frames: Iterator[SourceFrame], limit: int | None,
-                        options: RunOptions) -> Iterator[Estimated]:
+def _streamed_estimates(
+    network: Stream3R, frames: Iterator[SourceFrame], limit: int | None, options: RunOptions
+) -> Iterator[Estimated]:
     """Answer frame after frame; a causal stream reserves memory for no more than will come."""
     stream = ImageStream(network, _stream_options(options, limit or 1))
     for frame in frames:
@@ -166,8 +185,9 @@ def _streamed_estimates(network: Stream3R, frames: Iterator[SourceFrame], limit:
         yield Estimated(frame, estimate, time.perf_counter() - start)
 
 
-def _joint_estimates(network: Stream3R, frames: Iterator[SourceFrame],
-                     options: RunOptions) -> Iterator[Estimated]:
+def _joint_estimates(
+    network: Stream3R, frames: Iterator[SourceFrame], options: RunOptions
+) -> Iterator[Estimated]:
     """Gather all frames and run them at once; each is said to take its share of the time.
 
     Of the camera images only the last is kept.
@@ -191,8 +211,10 @@ def _joint_estimates(network: Stream3R, frames: Iterator[SourceFrame],
 def _check_same_size(first: PreparedImage, image: PreparedImage, name: str) -> None:
     (height, width), found = first.mapping.camera_hw, image.mapping.camera_hw
     if (height, width) != found:
-        raise ValueError(f'{name}: image is {found[0]} x {found[1]} (height x width) but the '
-                         f'first one is {height} x {width}')
+        raise ValueError(
+            f'{name}: image is {found[0]} x {found[1]} (height x width) but the '
+            f'first one is {height} x {width}'
+        )
 
 
 def _without_pixels(frame: SourceFrame) -> SourceFrame:
@@ -209,7 +231,8 @@ def _prepare(stream: ImageStream, frame: SourceFrame) -> PreparedImage:
 
 def _stream_options(options: RunOptions, frames: int) -> StreamOptions:
     return StreamOptions(
-        options.mode, options.window_size, frames, frames, options.size or 0, options.fit)
+        options.mode, options.window_size, frames, frames, options.size or 0, options.fit
+    )
 
 
 def confident_points(
@@ -228,8 +251,9 @@ def confident_points(
     return points, estimate.image_rgb[valid], estimate.confidence[valid]
 
 
-def _summary(result: Reconstruction, network: Stream3R, source: FrameSource,
-             options: RunOptions) -> dict[str, object]:
+def _summary(
+    result: Reconstruction, network: Stream3R, source: FrameSource, options: RunOptions
+) -> dict[str, object]:
     assert result.last is not None
     mapping = result.last.estimate.mapping
     median, p95 = np.percentile(result.seconds, (50, 95))
@@ -247,7 +271,7 @@ def _summary(result: Reconstruction, network: Stream3R, source: FrameSource,
         'network_size': list(mapping.network_hw[::-1]),
         'fit': options.fit,
         'device': str(network.device),
-        'dtype': options.dtype,
+        'dtype': str(network.compute_type).removeprefix('torch.'),
         'seconds_per_frame_median': round(float(median), 6),
         'seconds_per_frame_p95': round(float(p95), 6),
         'peak_memory_bytes': _peak_memory_bytes(),
@@ -270,5 +294,7 @@ def _peak_device_memory_bytes(network: Stream3R) -> int | None:
 
 
 def _report(summary: dict[str, object], out: Path) -> None:
-    print(f"{summary['frames']} frames, {summary['seconds_per_frame_median']} s each (median), "
-          f"{summary['points']} points in {out}")
+    print(
+        f'{summary["frames"]} frames, {summary["seconds_per_frame_median"]} s each (median), '
+        f'{summary["points"]} points in {out}'
+    )

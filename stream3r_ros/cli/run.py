@@ -60,14 +60,25 @@ class RunOptions:
 def add_parser(subparsers: Any, **options: Any) -> None:
     """Describe the command."""
     parser = subparsers.add_parser(
-        'run', help='reconstruct images, a video or the synthetic room', description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter, **options)
-    parser.add_argument('input', metavar='INPUT',
-                        help='folder of images, image, video file or synthetic:SEED')
-    parser.add_argument('--out', metavar='DIR', type=Path, required=True,
-                        help='where the results go; made if it is missing')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='replace the results in a DIR that is not empty')
+        'run',
+        help='reconstruct images, a video or the synthetic room',
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **options,
+    )
+    parser.add_argument(
+        'input', metavar='INPUT', help='folder of images, image, video file or synthetic:SEED'
+    )
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        type=Path,
+        required=True,
+        help='where the results go; made if it is missing',
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace the results in a DIR that is not empty'
+    )
     _add_network_arguments(parser.add_argument_group('network'))
     _add_frame_arguments(parser.add_argument_group('frames'))
     _add_cloud_arguments(parser.add_argument_group('cloud'))
@@ -84,46 +95,93 @@ def execute(arguments: argparse.Namespace) -> None:
 
 
 def _add_network_arguments(group: Any) -> None:
-    group.add_argument('--weights', metavar='SOURCE', default='demo',
-                       help='demo, a .safetensors file, a folder with config.json and weights, or '
-                            'a Hugging Face repository such as yslan/STream3R (default: demo)')
+    group.add_argument(
+        '--weights',
+        metavar='SOURCE',
+        default='demo',
+        help='demo, a .safetensors file, a folder with config.json and weights, or '
+        'a Hugging Face repository such as yslan/STream3R (default: demo)',
+    )
     group.add_argument('--revision', help='branch, tag or commit of the repository')
-    group.add_argument('--mode', choices=('causal', 'window', 'full'), default='causal',
-                       help='which frames a frame looks back on: all before it, the last few, or '
-                            'all at once (default: causal)')
-    group.add_argument('--window-size', metavar='N', type=positive, default=5,
-                       help='frames in the window, with the present one (default: 5)')
-    group.add_argument('--max-frames', metavar='N', type=positive,
-                       help='most frames kept in causal and full mode; memory grows with them '
-                            '(default: 64)')
+    group.add_argument(
+        '--mode',
+        choices=('causal', 'window', 'full'),
+        default='causal',
+        help='which frames a frame looks back on: all before it, the last few, or '
+        'all at once (default: causal)',
+    )
+    group.add_argument(
+        '--window-size',
+        metavar='N',
+        type=positive,
+        default=5,
+        help='frames in the window, with the present one (default: 5)',
+    )
+    group.add_argument(
+        '--max-frames',
+        metavar='N',
+        type=positive,
+        help='most frames kept in causal and full mode; memory grows with them (default: 64)',
+    )
     group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    group.add_argument('--dtype', choices=('auto', 'float32', 'bfloat16', 'float16'),
-                       default='auto', help='type of the computations')
+    group.add_argument(
+        '--dtype',
+        choices=('auto', 'float32', 'bfloat16', 'float16'),
+        default='auto',
+        help='type of the computations',
+    )
 
 
 def _add_frame_arguments(group: Any) -> None:
-    group.add_argument('--frames', metavar='N', type=positive,
-                       help='stop after N frames (synthetic: 60 unless given)')
-    group.add_argument('--every', metavar='K', type=positive, default=1,
-                       help='take one of K frames of the input')
-    group.add_argument('--synthetic-size', metavar='WxH', dest='synthetic_hw',
-                       type=width_by_height, default=(480, 640),
-                       help='size of synthetic images (default: 640x480)')
-    group.add_argument('--size', metavar='PIXELS', type=positive,
-                       help="size of the network's image, a multiple of 14 (default: what the "
-                            'network was trained at)')
-    group.add_argument('--fit', choices=('crop', 'pad', 'stretch'), default='crop',
-                       help='how an image is fitted to that size (default: crop)')
+    group.add_argument(
+        '--frames',
+        metavar='N',
+        type=positive,
+        help='stop after N frames (synthetic: 60 unless given)',
+    )
+    group.add_argument(
+        '--every', metavar='K', type=positive, default=1, help='take one of K frames of the input'
+    )
+    group.add_argument(
+        '--synthetic-size',
+        metavar='WxH',
+        dest='synthetic_hw',
+        type=width_by_height,
+        default=(480, 640),
+        help='size of synthetic images (default: 640x480)',
+    )
+    group.add_argument(
+        '--size',
+        metavar='PIXELS',
+        type=positive,
+        help="size of the network's image, a multiple of 14 (default: what the "
+        'network was trained at)',
+    )
+    group.add_argument(
+        '--fit',
+        choices=('crop', 'pad', 'stretch'),
+        default='crop',
+        help='how an image is fitted to that size (default: crop)',
+    )
 
 
 def _add_cloud_arguments(group: Any) -> None:
-    group.add_argument('--voxel', metavar='LENGTH', type=voxel_size, default=None,
-                       help="side of a voxel in the network's unit, or auto: 1/200 of the first "
-                            "frame's median distance (default: auto)")
-    group.add_argument('--confidence', metavar='VALUE', type=confidence,
-                       default=Confidence(20.0, True),
-                       help='least confidence of a point, which is 1 or more, or as P%%: leave '
-                            'out the least confident P per cent of a frame (default: 20%%)')
+    group.add_argument(
+        '--voxel',
+        metavar='LENGTH',
+        type=voxel_size,
+        default=None,
+        help="side of a voxel in the network's unit, or auto: 1/200 of the first "
+        "frame's median distance (default: auto)",
+    )
+    group.add_argument(
+        '--confidence',
+        metavar='VALUE',
+        type=confidence,
+        default=Confidence(20.0, True),
+        help='least confidence of a point, which is 1 or more, or as P%%: leave '
+        'out the least confident P per cent of a frame (default: 20%%)',
+    )
 
 
 def positive(text: str) -> int:

@@ -20,9 +20,16 @@ Box = tuple[int, int, int, int]
 
 
 def demo_picture(
-    image_rgb: np.ndarray, depth: np.ndarray, points: np.ndarray, colors: np.ndarray,
-    positions: np.ndarray, *, up: tuple[float, float, float] = (0, -1, 0),
-    forward: tuple[float, float, float] = (0, 0, 1), unit: str = '', caption: str = '',
+    image_rgb: np.ndarray,
+    depth: np.ndarray,
+    points: np.ndarray,
+    colors: np.ndarray,
+    positions: np.ndarray,
+    *,
+    up: tuple[float, float, float] = (0, -1, 0),
+    forward: tuple[float, float, float] = (0, 0, 1),
+    unit: str = '',
+    caption: str = '',
 ) -> np.ndarray:
     """Compose camera image, depth and the cloud from above into one (h, w, 3) uint8 picture.
 
@@ -38,14 +45,18 @@ def demo_picture(
     left = 2 * MARGIN + LEFT_WIDTH
     cloud_box = (left, TITLE, WIDTH - left - MARGIN, HEIGHT - TITLE - 2 * MARGIN)
     depth_rgb, limits = colour_depth(depth)
-    for title, box in (('Camera', image_box), ('Depth', depth_box), ('Cloud from above',
-                                                                    cloud_box)):
+    for title, box in (
+        ('Camera', image_box),
+        ('Depth', depth_box),
+        ('Cloud from above', cloud_box),
+    ):
         _text(canvas, (box[0], box[1] - 8), title, 20, INK, anchor='ls')
     _paste(canvas, image_rgb, image_box)
     right, top, height = _paste(canvas, depth_rgb, depth_box)
     _legend(canvas, (right + 14, top, 18, height), limits, unit)
-    view = cloud_from_above(points, colors, positions, (cloud_box[3], cloud_box[2]), up, forward,
-                            unit)
+    view = cloud_from_above(
+        points, colors, positions, (cloud_box[3], cloud_box[2]), up, forward, unit
+    )
     canvas.paste(Image.fromarray(view), cloud_box[:2])
     _text(canvas, (left, HEIGHT - 12), caption, 15, FAINT, anchor='ls')
     return np.asarray(canvas)
@@ -71,8 +82,12 @@ def colour_depth(depth: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
 
 
 def cloud_from_above(
-    points: np.ndarray, colors: np.ndarray, positions: np.ndarray, image_hw: tuple[int, int],
-    up: tuple[float, float, float] = (0, -1, 0), forward: tuple[float, float, float] = (0, 0, 1),
+    points: np.ndarray,
+    colors: np.ndarray,
+    positions: np.ndarray,
+    image_hw: tuple[int, int],
+    up: tuple[float, float, float] = (0, -1, 0),
+    forward: tuple[float, float, float] = (0, 0, 1),
     unit: str = '',
 ) -> np.ndarray:
     """Draw a cloud from above with the camera's way through it; see `demo_picture`."""
@@ -82,14 +97,14 @@ def cloud_from_above(
     picture = np.full((*image_hw, 3), PANEL, np.uint8)
     centre, scale = _frame(points, positions, image_hw)
     _splat(picture, _to_pixels(points, centre, scale, image_hw), points[:, 2], colors, scale)
-    canvas = Image.fromarray(_draw_path(
-        picture, _to_pixels(positions, centre, scale, image_hw)))
+    canvas = Image.fromarray(_draw_path(picture, _to_pixels(positions, centre, scale, image_hw)))
     _scale_bar(canvas, scale, unit)
     return np.asarray(canvas)
 
 
-def _below_the_camera(points: np.ndarray, colors: np.ndarray,
-                      positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _below_the_camera(
+    points: np.ndarray, colors: np.ndarray, positions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Cut the cloud at the camera's greatest height, unless hardly anything is left then."""
     if not len(points) or not len(positions):
         return points, colors
@@ -99,8 +114,9 @@ def _below_the_camera(points: np.ndarray, colors: np.ndarray,
     return points[below], colors[below]
 
 
-def _frame(points: np.ndarray, positions: np.ndarray,
-           image_hw: tuple[int, int]) -> tuple[np.ndarray, float]:
+def _frame(
+    points: np.ndarray, positions: np.ndarray, image_hw: tuple[int, int]
+) -> tuple[np.ndarray, float]:
     """Choose the middle and the pixels per unit that show nearly all points and the whole way."""
     extent = [positions[:, :2]] if len(positions) else []
     if len(points):
@@ -113,14 +129,16 @@ def _frame(points: np.ndarray, positions: np.ndarray,
     return (low + high) / 2, float((room / np.maximum(high - low, 1e-6)).min())
 
 
-def _to_pixels(places: np.ndarray, centre: np.ndarray, scale: float,
-               image_hw: tuple[int, int]) -> np.ndarray:
+def _to_pixels(
+    places: np.ndarray, centre: np.ndarray, scale: float, image_hw: tuple[int, int]
+) -> np.ndarray:
     offset = (places[:, :2] - centre) * scale * [1, -1]
     return offset + np.array(image_hw[::-1]) / 2
 
 
-def _splat(picture: np.ndarray, pixels: np.ndarray, heights: np.ndarray, colors: np.ndarray,
-           scale: float) -> None:
+def _splat(
+    picture: np.ndarray, pixels: np.ndarray, heights: np.ndarray, colors: np.ndarray, scale: float
+) -> None:
     """Paint every point as a small square, higher ones over lower ones."""
     if not len(pixels):
         return
@@ -147,8 +165,14 @@ def _draw_path(picture: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     smooth = {'lineType': cv2.LINE_AA, 'shift': 4}
     for thickness, tinted in ((7, False), (3, True)):
         for start, stop, tint in zip(fixed[:-1], fixed[1:], tints[1:], strict=True):
-            cv2.line(picture, start.tolist(), stop.tolist(), tint if tinted else (15, 15, 18),
-                     thickness, **smooth)
+            cv2.line(
+                picture,
+                start.tolist(),
+                stop.tolist(),
+                tint if tinted else (15, 15, 18),
+                thickness,
+                **smooth,
+            )
     cv2.circle(picture, fixed[0].tolist(), 9 * 16, tints[0], 3, **smooth)
     cv2.circle(picture, fixed[-1].tolist(), 9 * 16, tints[-1], -1, **smooth)
     cv2.circle(picture, fixed[-1].tolist(), 9 * 16, (255, 255, 255), 2, **smooth)
@@ -166,8 +190,14 @@ def _scale_bar(canvas: Image.Image, pixels_per_unit: float, unit: str) -> None:
     draw.line((left, bottom, right, bottom), (235, 235, 235), 3)
     for x in (left, right):
         draw.line((x, bottom - 6, x, bottom + 6), (235, 235, 235), 3)
-    _text(canvas, (left, bottom - 12), f'{length:.4g} {unit}'.strip(), 16, (235, 235, 235),
-          anchor='ls')
+    _text(
+        canvas,
+        (left, bottom - 12),
+        f'{length:.4g} {unit}'.strip(),
+        16,
+        (235, 235, 235),
+        anchor='ls',
+    )
 
 
 def _legend(canvas: Image.Image, box: Box, limits: tuple[float, float], unit: str) -> None:
@@ -196,12 +226,19 @@ def _paste(canvas: Image.Image, picture: np.ndarray, box: Box) -> tuple[int, int
     factor = min(width / picture.shape[1], height / picture.shape[0])
     size = tuple(max(round(side * factor), 1) for side in picture.shape[1::-1])
     resample = Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC
-    canvas.paste(Image.fromarray(np.ascontiguousarray(picture)).resize(size, resample),
-                 (left, top))
+    canvas.paste(
+        Image.fromarray(np.ascontiguousarray(picture)).resize(size, resample), (left, top)
+    )
     return left + size[0], top, size[1]
 
 
-def _text(canvas: Image.Image, place: tuple[int, int], text: str, size: int,
-          ink: tuple[int, int, int], anchor: str) -> None:
+def _text(
+    canvas: Image.Image,
+    place: tuple[int, int],
+    text: str,
+    size: int,
+    ink: tuple[int, int, int],
+    anchor: str,
+) -> None:
     font = ImageFont.load_default(size)
     ImageDraw.Draw(canvas).text(place, text, ink, font=font, anchor=anchor)

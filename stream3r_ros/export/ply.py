@@ -23,8 +23,7 @@ def write_ply(path: Path | str, points: np.ndarray, colors: np.ndarray) -> None:
     """
     points, colors = np.asarray(points), np.asarray(colors)
     if points.ndim != 2 or points.shape[1] != 3 or colors.shape != points.shape:
-        raise ValueError(
-            f'points {points.shape} and colors {colors.shape} are not both (N, 3)')
+        raise ValueError(f'points {points.shape} and colors {colors.shape} are not both (N, 3)')
     if not np.isfinite(points).all():
         raise ValueError('some points are not finite, expected finite ones')
     if not len(points):

@@ -13,8 +13,9 @@ from stream3r_ros.geometry.rigid import quat_xyzw_from_matrix
 HEADER = '# timestamp tx ty tz qx qy qz qw (world from camera, OpenCV optical axes)\n'
 
 
-def write_trajectory_tum(path: Path | str, stamps_s: Sequence[float],
-                         world_from_camera: np.ndarray) -> None:
+def write_trajectory_tum(
+    path: Path | str, stamps_s: Sequence[float], world_from_camera: np.ndarray
+) -> None:
     """Write one line a frame: seconds, position and unit quaternion (xyzw) of the camera.
 
     `world_from_camera` is (N, 4, 4). Raises ValueError when the numbers of stamps and poses

@@ -50,17 +50,17 @@ class VoxelMap:
     @property
     def points(self) -> np.ndarray:
         """Give the (N, 3) float32 positions, as a view that the next `add` may change."""
-        return self._points[:self._count]
+        return self._points[: self._count]
 
     @property
     def colors(self) -> np.ndarray:
         """Give the (N, 3) uint8 colours, as a view that the next `add` may change."""
-        return self._colors[:self._count]
+        return self._colors[: self._count]
 
     @property
     def confidences(self) -> np.ndarray:
         """Give the (N,) float32 confidences, as a view that the next `add` may change."""
-        return self._confidences[:self._count]
+        return self._confidences[: self._count]
 
     def add(self, points: np.ndarray, colors: np.ndarray, confidences: np.ndarray) -> None:
         """Add (N, 3) points with (N, 3) uint8 colours and (N,) confidences."""
@@ -89,7 +89,7 @@ class VoxelMap:
         rows, count = self._find_or_claim(_pack(cells))
         if count > self.max_points:
             return False
-        self._confidences[self._count:count] = -np.inf
+        self._confidences[self._count : count] = -np.inf
         self._count = count
         self._improve(rows, points, colors, confidences)
         return True
@@ -103,8 +103,9 @@ class VoxelMap:
         with np.errstate(over='ignore'):
             return np.floor(points * np.float32(1 / self._side))
 
-    def _improve(self, rows: np.ndarray, points: np.ndarray, colors: np.ndarray,
-                 confidences: np.ndarray) -> None:
+    def _improve(
+        self, rows: np.ndarray, points: np.ndarray, colors: np.ndarray, confidences: np.ndarray
+    ) -> None:
         """Write the points that are more confident than their rows.
 
         Where several points want the same row, the last written stays: the most confident.
@@ -153,7 +154,8 @@ class VoxelMap:
         if needed > len(self._points):
             self._points, self._colors, self._confidences = (
                 _grown(array, max(needed, min(2 * len(array), self.max_points)))
-                for array in (self._points, self._colors, self._confidences))
+                for array in (self._points, self._colors, self._confidences)
+            )
         if 2 * needed > len(self._keys):
             self._rehash(2 * needed)
 
@@ -192,15 +194,17 @@ class VoxelMap:
         self._rows = np.full(size, -1, np.int32)
 
 
-def _checked(points: np.ndarray, colors: np.ndarray,
-             confidences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _checked(
+    points: np.ndarray, colors: np.ndarray, confidences: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     points = np.asarray(points, np.float32)
     colors, confidences = np.asarray(colors), np.asarray(confidences, np.float32)
     count = len(confidences)
     if points.shape != (count, 3) or colors.shape != (count, 3) or confidences.ndim != 1:
         raise ValueError(
             f'points {points.shape}, colors {colors.shape} and confidences {confidences.shape} '
-            'do not belong together, expected (N, 3), (N, 3) and (N,)')
+            'do not belong together, expected (N, 3), (N, 3) and (N,)'
+        )
     if colors.dtype != np.uint8:
         raise ValueError(f'colors have dtype {colors.dtype}, expected uint8')
     return points, colors, confidences
@@ -227,5 +231,5 @@ def _hash(keys: np.ndarray) -> np.ndarray:
 
 def _grown(array: np.ndarray, size: int) -> np.ndarray:
     grown = np.empty((size, *array.shape[1:]), array.dtype)
-    grown[:len(array)] = array
+    grown[: len(array)] = array
     return grown

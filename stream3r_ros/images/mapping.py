@@ -32,22 +32,26 @@ class ImageMapping:
         """Give the 3x3 affine matrix that takes homogeneous camera pixels to network pixels."""
         sx, sy = self.scale_xy
         down, right = self.offset_vu
-        return np.array([
-            [sx, 0.0, 0.5 * sx - 0.5 + right],
-            [0.0, sy, 0.5 * sy - 0.5 + down],
-            [0.0, 0.0, 1.0],
-        ])
+        return np.array(
+            [
+                [sx, 0.0, 0.5 * sx - 0.5 + right],
+                [0.0, sy, 0.5 * sy - 0.5 + down],
+                [0.0, 0.0, 1.0],
+            ]
+        )
 
     @property
     def camera_from_network(self) -> np.ndarray:
         """Give the 3x3 affine matrix that takes homogeneous network pixels to camera pixels."""
         sx, sy = self.scale_xy
         down, right = self.offset_vu
-        return np.array([
-            [1.0 / sx, 0.0, (0.5 - right) / sx - 0.5],
-            [0.0, 1.0 / sy, (0.5 - down) / sy - 0.5],
-            [0.0, 0.0, 1.0],
-        ])
+        return np.array(
+            [
+                [1.0 / sx, 0.0, (0.5 - right) / sx - 0.5],
+                [0.0, 1.0 / sy, (0.5 - down) / sy - 0.5],
+                [0.0, 0.0, 1.0],
+            ]
+        )
 
     @property
     def image_slices(self) -> tuple[slice, slice]:
@@ -58,7 +62,8 @@ class ImageMapping:
         rows, columns = (
             slice(max(offset, 0), min(offset + resized, network))
             for offset, resized, network in zip(
-                self.offset_vu, self.resized_hw, self.network_hw, strict=True)
+                self.offset_vu, self.resized_hw, self.network_hw, strict=True
+            )
         )
         return rows, columns
 

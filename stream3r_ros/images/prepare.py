@@ -83,7 +83,7 @@ def _resize(image: np.ndarray, mapping: ImageMapping) -> np.ndarray:
     if height > TALLEST_RESIZE * width:
         return np.asarray(_resize_rows(picture, (height, width), top, rows))
     resized = np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
-    return resized[top:top + rows]
+    return resized[top : top + rows]
 
 
 def _resize_rows(
@@ -126,4 +126,5 @@ def _check_size(size: int, patch_size: int) -> None:
     nearest = [side for side in (below, below + patch_size) if side >= patch_size]
     raise ValueError(
         f'image size is {size}, expected a multiple of {patch_size} such as '
-        f'{" or ".join(map(str, nearest or [patch_size]))}')
+        f'{" or ".join(map(str, nearest or [patch_size]))}'
+    )

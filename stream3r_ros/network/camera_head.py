@@ -14,7 +14,7 @@ POSE_DIM = 9
 
 
 class CameraHead(nn.Module):
-    """Four passes of a small transformer over the frames' camera tokens, always computed in float32."""
+    """A small transformer over the frames' camera tokens, applied four times in float32."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

@@ -104,7 +104,7 @@ def _is_fast_at_bfloat16(device: torch.device) -> bool:
     if device.type == 'cuda':
         return torch.cuda.get_device_capability(device) >= (8, 0)
     # AVX-512 alone does not count: measured without AMX, attention is slower than in float32.
-    capabilities = getattr(torch.cpu, 'get_capabilities', dict)()  # older torch cannot tell
+    capabilities: dict = getattr(torch.cpu, 'get_capabilities', dict)()  # older torch cannot tell
     return bool(capabilities.get('amx_bf16'))
 
 
@@ -177,9 +177,9 @@ def _hub_config(repository: str, revision: str | None) -> Path | None:
 def _load_demo() -> Stream3R:
     network = Stream3R(DEMO_CONFIG)
     state = network.state_dict()
-    network.load_state_dict({
-        key: demo_tensor(key, tensor.shape, DEMO_CONFIG) for key, tensor in state.items()
-    })
+    network.load_state_dict(
+        {key: demo_tensor(key, tensor.shape, DEMO_CONFIG) for key, tensor in state.items()}
+    )
     log.warning('%s', DEMO_NOTICE)
     return network
 

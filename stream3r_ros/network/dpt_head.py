@@ -35,7 +35,7 @@ def position_table(
 def _sines_and_cosines(limit: float, count: int, channels: int) -> Tensor:
     coordinate = torch.linspace(-limit, limit, count, dtype=torch.float64, device='cpu')
     order = torch.arange(channels // 2, dtype=torch.float64, device='cpu') / (channels // 2)
-    angles = 100**-order[:, None] * coordinate
+    angles = 100 ** -order[:, None] * coordinate
     return (0.1 * torch.cat([angles.sin(), angles.cos()])).float()
 
 
@@ -82,6 +82,11 @@ class Fusion(nn.Module):
 
 class Scratch(nn.Module):
     """The convolutional part; the name is the checkpoint's."""
+
+    refinenet1: Fusion
+    refinenet2: Fusion
+    refinenet3: Fusion
+    refinenet4: Fusion
 
     def __init__(self, level_channels: Sequence[int], features: int, out_channels: int) -> None:
         super().__init__()

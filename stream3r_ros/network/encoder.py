@@ -28,6 +28,9 @@ class PatchProjection(nn.Module):
 class PatchEncoder(nn.Module):
     """DINOv2's ViT with registers; gives the normalised patch tokens only."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         dim = config.embed_dim

@@ -26,7 +26,9 @@ def check_mode(mode: str, window_size: int) -> None:
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}; found '{mode}'")
     if window_size < 1:
-        raise ValueError(f'window_size counts the current frame, so at least 1; found {window_size}')
+        raise ValueError(
+            f'window_size counts the current frame, so at least 1; found {window_size}'
+        )
 
 
 class BatchReach:

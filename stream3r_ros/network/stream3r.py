@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stream3r_ros.network.aggregator import Aggregator
+from stream3r_ros.network.block import Block
 from stream3r_ros.network.camera_head import CameraHead
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.dpt_head import (
@@ -58,7 +59,9 @@ class Stream3R(nn.Module):
     @property
     def compute_type(self) -> torch.dtype:
         """The type of linear layers and convolutions, and so of cached keys and values."""
-        return self.aggregator.global_blocks[0].attn.qkv.weight.dtype
+        block = self.aggregator.global_blocks[0]
+        assert isinstance(block, Block)
+        return block.attn.qkv.weight.dtype
 
     def set_compute_type(self, dtype: torch.dtype) -> 'Stream3R':
         """Convert the weights of linear layers and convolutions.
@@ -106,8 +109,9 @@ class Stream3R(nn.Module):
         patch size. The first frame is the anchor. Raises ValueError for another shape or mode.
         """
         images = self._batched(images)
-        reach = BatchReach(mode, window_size, images.shape[1])
-        tables = self.size_tables(tuple(images.shape[-2:]))
+        _, frames, _, height, width = images.shape
+        reach = BatchReach(mode, window_size, frames)
+        tables = self.size_tables((height, width))
         return self.predict(images, tables, reach, starts_stream=True, outputs=outputs)
 
     def predict(

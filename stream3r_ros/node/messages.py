@@ -81,7 +81,10 @@ def has_intrinsics(info: CameraInfo | None, image_hw: tuple[int, int]) -> bool:
 
 
 def camera_info_message(
-    header: Header, intrinsics: np.ndarray, image_hw: tuple[int, int], distortion: CameraInfo | None
+    header: Header,
+    intrinsics: np.ndarray,
+    image_hw: tuple[int, int],
+    distortion: CameraInfo | None,
 ) -> CameraInfo:
     """Describe the published image; K and P are ``intrinsics``, or 0 where those are not finite.
 

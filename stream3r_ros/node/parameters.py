@@ -73,7 +73,9 @@ class Parameter:
         if fits:
             return None
         kind = {bool: 'a boolean', int: 'an integer', float: 'a number', str: 'a string'}
-        return f'{self.name} must be {kind[type(self.default)]} ({self.constraint}); found {value!r}'
+        return (
+            f'{self.name} must be {kind[type(self.default)]} ({self.constraint}); found {value!r}'
+        )
 
     def _has_type(self, value: Any) -> bool:
         if isinstance(self.default, float):

@@ -58,7 +58,7 @@ class Player(Node):
         table = (
             ('source', 'synthetic:0', describe('Folder of images, video file or synthetic:SEED')),
             ('rate', 0.0, describe(
-                'Images per second; 0 is the source\'s own rate', floating_point_range=at_least_zero
+                "Images per second; 0 is the source's own rate", floating_point_range=at_least_zero
             )),
             ('loop', True, describe('Begin again at the end; otherwise exit')),
             ('frames', 0, describe(
@@ -66,10 +66,10 @@ class Player(Node):
                 integer_range=[IntegerRange(from_value=0, to_value=2**31 - 1, step=1)],
             )),
             ('image_width', 640, describe(
-                'Width of the synthetic room\'s images', integer_range=image_side
+                "Width of the synthetic room's images", integer_range=image_side
             )),
             ('image_height', 480, describe(
-                'Height of the synthetic room\'s images', integer_range=image_side
+                "Height of the synthetic room's images", integer_range=image_side
             )),
             ('compressed', False, describe('Publish image/compressed instead of image')),
             ('frame_id', 'camera_optical_frame', describe('Optical frame of the images')),

@@ -242,4 +242,3 @@ class Worker:
     def _device_memory(self) -> int:
         device = self._network.device
         return torch.cuda.memory_allocated(device) if device.type == 'cuda' else 0
-

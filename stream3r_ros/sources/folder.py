@@ -30,9 +30,13 @@ class ImageFolder:
     def of_folder(path: Path, rate_hz: float | None = None) -> ImageFolder:
         """List the images of a folder; raises SourceError when it has none."""
         try:
-            files = [file for file in path.iterdir()
-                     if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
-                     and not file.name.startswith('.')]
+            files = [
+                file
+                for file in path.iterdir()
+                if file.suffix.lower() in IMAGE_SUFFIXES
+                and file.is_file()
+                and not file.name.startswith('.')
+            ]
         except OSError as error:
             raise SourceError(f'{path} cannot be listed: {error.strerror}') from error
         if not files:
@@ -60,15 +64,17 @@ class ImageFolder:
         """Read one image after the other."""
         for index, file in enumerate(self.files):
             image_rgb, encoded, encoded_format = read_image(file)
-            yield SourceFrame(index, index / self.rate_hz, image_rgb, None, file.name, encoded,
-                              encoded_format)
+            yield SourceFrame(
+                index, index / self.rate_hz, image_rgb, None, file.name, encoded, encoded_format
+            )
 
 
 def natural_key(name: str) -> list[tuple[int, int | str]]:
     """Split a name into words and numbers, for sorting."""
     parts = re.split(r'(\d+)', name.lower())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part] + [
-        (2, name)]
+        (2, name)
+    ]
 
 
 def read_image(file: Path) -> tuple[np.ndarray, bytes | None, str | None]:

@@ -10,8 +10,13 @@ from stream3r_ros.sources.frame import FrameSource, SourceError
 SYNTHETIC_PREFIX = 'synthetic:'
 
 
-def open_source(spec: str, *, synthetic_hw: tuple[int, int] = (480, 640),
-                synthetic_frames: int | None = None, rate_hz: float | None = None) -> FrameSource:
+def open_source(
+    spec: str,
+    *,
+    synthetic_hw: tuple[int, int] = (480, 640),
+    synthetic_frames: int | None = None,
+    rate_hz: float | None = None,
+) -> FrameSource:
     """Open a folder of images, one image, a video file or `synthetic:SEED`.
 
     `synthetic_hw` and `synthetic_frames` (None: endless) shape the synthetic room. `rate_hz`
@@ -25,7 +30,8 @@ def open_source(spec: str, *, synthetic_hw: tuple[int, int] = (480, 640),
     path = Path(spec).expanduser()
     if not path.exists():
         raise SourceError(
-            f'{spec} does not exist: expected a folder of images, a video or synthetic:SEED')
+            f'{spec} does not exist: expected a folder of images, a video or synthetic:SEED'
+        )
     if path.is_dir():
         return ImageFolder.of_folder(path, rate_hz)
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -35,12 +41,14 @@ def open_source(spec: str, *, synthetic_hw: tuple[int, int] = (480, 640),
     return VideoFile.open(path)
 
 
-def _open_synthetic(spec: str, image_hw: tuple[int, int], frames: int | None,
-                    rate_hz: float | None) -> FrameSource:
+def _open_synthetic(
+    spec: str, image_hw: tuple[int, int], frames: int | None, rate_hz: float | None
+) -> FrameSource:
     text = spec.removeprefix(SYNTHETIC_PREFIX)
     if not (text.isascii() and text.isdigit()):
         raise SourceError(
-            f'the seed in {spec} is {text!r}, expected a whole number as in synthetic:7')
+            f'the seed in {spec} is {text!r}, expected a whole number as in synthetic:7'
+        )
     from stream3r_ros.sources.room import DEFAULT_RATE_HZ, RoomWalk
 
     try:

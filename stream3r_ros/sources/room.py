@@ -40,5 +40,6 @@ class RoomWalk:
     def __iter__(self) -> Iterator[SourceFrame]:
         """Render the frames from the first on."""
         for index, frame in enumerate(self.sequence):
-            yield SourceFrame(index, frame.stamp_s, frame.image_rgb, frame.intrinsics,
-                              f'{index:06d}')
+            yield SourceFrame(
+                index, frame.stamp_s, frame.image_rgb, frame.intrinsics, f'{index:06d}'
+            )

@@ -45,8 +45,13 @@ class VideoFile:
                 for frame in container.decode(video=0):
                     time_s = index / self.rate_hz if frame.time is None else float(frame.time)
                     first_s = time_s if first_s is None else first_s
-                    yield SourceFrame(index, time_s - first_s, _upright(frame), None,
-                                      f'{self.path.stem}_{index:06d}')
+                    yield SourceFrame(
+                        index,
+                        time_s - first_s,
+                        _upright(frame),
+                        None,
+                        f'{self.path.stem}_{index:06d}',
+                    )
                     index += 1
             except av.FFmpegError as error:
                 raise SourceError(

@@ -15,7 +15,11 @@ class KeyValueCache:
     """
 
     def __init__(
-        self, shape: tuple[int, int, int, int], num_slots: int, dtype: torch.dtype, device: torch.device
+        self,
+        shape: torch.Size,
+        num_slots: int,
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
         batch, heads, self.tokens, head_dim = shape
         size = (batch, heads, num_slots * self.tokens, head_dim)

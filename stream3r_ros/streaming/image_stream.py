@@ -147,6 +147,8 @@ class ImageStream:
 
 
 def _to_host(images: list[PreparedImage], predictions: Predictions) -> list[FrameEstimate]:
+    assert predictions.depth is not None
+    assert predictions.depth_confidence is not None
     depth = predictions.depth[0].cpu().numpy()
     confidence = predictions.depth_confidence[0].cpu().numpy()
     poses = predictions.world_from_camera[0].double().cpu().numpy()

@@ -76,7 +76,8 @@ class StreamSession:
         """
         images = self._checked(image)
         self._check_room()
-        tables = self._tables or self.network.size_tables(tuple(images.shape[-2:]))
+        height, width = images.shape[-2:]
+        tables = self._tables or self.network.size_tables((height, width))
         # What a failing step has written lies in a slot that no later frame reads before it is
         # written again; only the assignments at the end make the frame part of the stream.
         cache = self._cache if self.frame_count else FrameCache(self._num_slots)

@@ -31,11 +31,12 @@ class Atlas:
         texels = np.full((counts.sum(), 4), 255, np.uint8)
         offset = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
         for start, level in zip(offset, levels, strict=True):
-            texels[start:start + level.shape[0] * level.shape[1], :3] = level.reshape(-1, 3)
+            texels[start : start + level.shape[0] * level.shape[1], :3] = level.reshape(-1, 3)
         return Atlas(texels, offset, sizes[:, 1].copy(), sizes[:, 0].copy())
 
-    def sample(self, surface: np.ndarray, level: np.ndarray, u: np.ndarray,
-               v: np.ndarray) -> np.ndarray:
+    def sample(
+        self, surface: np.ndarray, level: np.ndarray, u: np.ndarray, v: np.ndarray
+    ) -> np.ndarray:
         """Interpolate the colours (N, 3) uint8 at texture coordinates, in the given levels."""
         entry = surface * LEVELS + level
         width, height, offset = self.width[entry], self.height[entry], self.offset[entry]
@@ -71,8 +72,9 @@ def _neighbours(coordinate: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, .
     return np.minimum(before, last), np.minimum(before + 1, last), weight.astype(np.float32)
 
 
-def _blend(packed: np.ndarray, first: np.ndarray, second: np.ndarray,
-           weight: np.ndarray) -> np.ndarray:
+def _blend(
+    packed: np.ndarray, first: np.ndarray, second: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
     colours = packed[first].view(np.uint8).reshape(-1, 4).astype(np.float32)
     others = packed[second].view(np.uint8).reshape(-1, 4).astype(np.float32)
     others -= colours

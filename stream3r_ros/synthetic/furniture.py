@@ -35,16 +35,46 @@ class Palette:
 
 
 PALETTES = (
-    Palette((0.90, 0.86, 0.79), (0.40, 0.52, 0.46), (0.78, 0.45, 0.32), (0.22, 0.36, 0.47),
-            (0.56, 0.36, 0.22), (0.66, 0.47, 0.30)),
-    Palette((0.82, 0.86, 0.88), (0.25, 0.40, 0.54), (0.87, 0.69, 0.30), (0.58, 0.27, 0.29),
-            (0.67, 0.50, 0.34), (0.56, 0.41, 0.29)),
-    Palette((0.93, 0.90, 0.84), (0.58, 0.70, 0.57), (0.28, 0.44, 0.58), (0.88, 0.55, 0.42),
-            (0.45, 0.30, 0.20), (0.74, 0.57, 0.39)),
-    Palette((0.88, 0.81, 0.74), (0.52, 0.25, 0.27), (0.32, 0.42, 0.36), (0.89, 0.73, 0.48),
-            (0.62, 0.43, 0.27), (0.50, 0.34, 0.23)),
-    Palette((0.93, 0.93, 0.91), (0.36, 0.43, 0.47), (0.72, 0.67, 0.60), (0.86, 0.48, 0.35),
-            (0.79, 0.64, 0.46), (0.70, 0.60, 0.48)),
+    Palette(
+        (0.90, 0.86, 0.79),
+        (0.40, 0.52, 0.46),
+        (0.78, 0.45, 0.32),
+        (0.22, 0.36, 0.47),
+        (0.56, 0.36, 0.22),
+        (0.66, 0.47, 0.30),
+    ),
+    Palette(
+        (0.82, 0.86, 0.88),
+        (0.25, 0.40, 0.54),
+        (0.87, 0.69, 0.30),
+        (0.58, 0.27, 0.29),
+        (0.67, 0.50, 0.34),
+        (0.56, 0.41, 0.29),
+    ),
+    Palette(
+        (0.93, 0.90, 0.84),
+        (0.58, 0.70, 0.57),
+        (0.28, 0.44, 0.58),
+        (0.88, 0.55, 0.42),
+        (0.45, 0.30, 0.20),
+        (0.74, 0.57, 0.39),
+    ),
+    Palette(
+        (0.88, 0.81, 0.74),
+        (0.52, 0.25, 0.27),
+        (0.32, 0.42, 0.36),
+        (0.89, 0.73, 0.48),
+        (0.62, 0.43, 0.27),
+        (0.50, 0.34, 0.23),
+    ),
+    Palette(
+        (0.93, 0.93, 0.91),
+        (0.36, 0.43, 0.47),
+        (0.72, 0.67, 0.60),
+        (0.86, 0.48, 0.35),
+        (0.79, 0.64, 0.46),
+        (0.70, 0.60, 0.48),
+    ),
 )
 
 Maker = Callable[[np.random.Generator, Palette], Assembly]
@@ -75,8 +105,9 @@ def sofa(rng: np.random.Generator, palette: Palette) -> Assembly:
     return piece
 
 
-def _cushions(piece: Assembly, rng: np.random.Generator, palette: Palette,
-              place: tuple[float, float, float]) -> None:
+def _cushions(
+    piece: Assembly, rng: np.random.Generator, palette: Palette, place: tuple[float, float, float]
+) -> None:
     x, y, z = place
     for side in (-1, 1):
         first, second, third, *_ = (palette.bright[index] for index in rng.permutation(5))
@@ -110,8 +141,13 @@ def bookshelf(rng: np.random.Generator, palette: Palette) -> Assembly:
     return piece
 
 
-def _fill_shelf(piece: Assembly, rng: np.random.Generator, palette: Palette, bottom: float,
-                size: tuple[float, float]) -> None:
+def _fill_shelf(
+    piece: Assembly,
+    rng: np.random.Generator,
+    palette: Palette,
+    bottom: float,
+    size: tuple[float, float],
+) -> None:
     width, height = size
     share = rng.uniform(0.7, 1.0) if rng.random() < 0.35 else rng.uniform(0.85, 1.0)
     spines = Material(textures.books(palette.bright), detail=1.5)
@@ -121,8 +157,11 @@ def _fill_shelf(piece: Assembly, rng: np.random.Generator, palette: Palette, bot
     if share < 0.8:
         radius = min((1 - share) * width * 0.4, 0.09)
         glaze = Material(textures.banded(palette.bright))
-        piece.ball((share * width / 2, 0.16, bottom + height * 0.36),
-                   (radius, radius, height * 0.36), glaze)
+        piece.ball(
+            (share * width / 2, 0.16, bottom + height * 0.36),
+            (radius, radius, height * 0.36),
+            glaze,
+        )
 
 
 def sideboard(rng: np.random.Generator, palette: Palette) -> Assembly:
@@ -136,8 +175,9 @@ def sideboard(rng: np.random.Generator, palette: Palette) -> Assembly:
     return piece
 
 
-def _ornaments(piece: Assembly, rng: np.random.Generator, palette: Palette, width: float,
-               height: float) -> None:
+def _ornaments(
+    piece: Assembly, rng: np.random.Generator, palette: Palette, width: float, height: float
+) -> None:
     glaze = Material(textures.banded(palette.bright))
     radius = rng.uniform(0.07, 0.10)
     x = width * rng.uniform(0.25, 0.38) * rng.choice([-1, 1])
@@ -150,8 +190,12 @@ def _ornaments(piece: Assembly, rng: np.random.Generator, palette: Palette, widt
         piece.box((-x * 0.8, 0.22, bottom), size, Material(textures.paint(colour)))
         bottom += size[2]
     picture = Material(textures.painting(palette.bright, palette.wood), detail=2)
-    piece.box((-x * 0.1, 0.08, height), (0.26, 0.03, 0.32), Material(textures.wood(palette.wood)),
-              front=picture)
+    piece.box(
+        (-x * 0.1, 0.08, height),
+        (0.26, 0.03, 0.32),
+        Material(textures.wood(palette.wood)),
+        front=picture,
+    )
 
 
 def television(rng: np.random.Generator, palette: Palette) -> Assembly:
@@ -264,14 +308,23 @@ def plant(rng: np.random.Generator, palette: Palette) -> Assembly:
     pot = Material(textures.banded([palette.second, palette.wall, palette.fabric], 5))
     soil = Material(textures.paint((0.20, 0.14, 0.10), 0.3))
     piece.tube((0, 0.32, 0), (0.14, 0.19), 0.34, pot, top=soil)
-    piece.tube((0, 0.32, 0.34), (0.03, 0.02), 0.35, Material(textures.wood(palette.wood)),
-               lid=False, solid=False)
+    piece.tube(
+        (0, 0.32, 0.34),
+        (0.03, 0.02),
+        0.35,
+        Material(textures.wood(palette.wood)),
+        lid=False,
+        solid=False,
+    )
     green = np.array([0.28, 0.50, 0.22]) * rng.uniform(0.8, 1.25)
     for level, radius in ((0.62, 0.25), (0.88, 0.21), (1.10, 0.16), (1.30, 0.11)):
         for _ in range(3):
             angle = rng.uniform(0, 2 * np.pi)
-            centre = (0.10 * np.cos(angle), 0.32 + 0.10 * np.sin(angle),
-                      level + rng.uniform(-0.06, 0.06))
+            centre = (
+                0.10 * np.cos(angle),
+                0.32 + 0.10 * np.sin(angle),
+                level + rng.uniform(-0.06, 0.06),
+            )
             leaf = Material(textures.foliage(tuple(green * rng.uniform(0.8, 1.2))), detail=1.3)
             piece.ball(centre, (radius * 0.8, radius * 0.8, radius * 0.65), leaf)
     return piece

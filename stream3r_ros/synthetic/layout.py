@@ -84,8 +84,10 @@ class Planner:
         in_middle = (low[:2] < half - FREE_MARGIN_M) & (high[:2] > FREE_MARGIN_M - half)
         if high[2] > FREE_ABOVE_M - 0.15 and in_middle.all():
             return False
-        return all(((low >= other_high) | (high <= other_low)).any()
-                   for other_low, other_high in self.taken)
+        return all(
+            ((low >= other_high) | (high <= other_low)).any()
+            for other_low, other_high in self.taken
+        )
 
 
 def furnish(rng: np.random.Generator) -> Furnishing:
@@ -101,16 +103,24 @@ def furnish(rng: np.random.Generator) -> Furnishing:
     _pictures(planner, walls)
     half = np.array([size[0] / 2, size[1] / 2, 0])
     shell = Shell(-half, half + np.array([0, 0, size[2]]), reflectance)
-    return Furnishing(size, tuple(planner.objects), tuple(planner.room.surfaces),
-                      tuple(planner.obstacles), tuple(lights), shell)
+    return Furnishing(
+        size,
+        tuple(planner.objects),
+        tuple(planner.room.surfaces),
+        tuple(planner.obstacles),
+        tuple(lights),
+        shell,
+    )
 
 
 def _walls(size: tuple[float, float, float], first: int) -> list[Wall]:
     """Give the four walls, beginning with the one that gets the window, then around."""
     width, depth, _ = size
     walls = [
-        Wall(0.0, (0, -depth / 2, 0), width), Wall(np.pi / 2, (width / 2, 0, 0), depth),
-        Wall(np.pi, (0, depth / 2, 0), width), Wall(-np.pi / 2, (-width / 2, 0, 0), depth),
+        Wall(0.0, (0, -depth / 2, 0), width),
+        Wall(np.pi / 2, (width / 2, 0, 0), depth),
+        Wall(np.pi, (0, depth / 2, 0), width),
+        Wall(-np.pi / 2, (-width / 2, 0, 0), depth),
     ]
     return walls[first:] + walls[:first]
 
@@ -128,8 +138,9 @@ def _shell_surfaces(planner: Planner, walls: list[Wall]) -> np.ndarray:
         side, paper = Assembly(), _wall_cover(planner, number == accent)
         side.panel((0, 0, height / 2), (wall.length, height), Material(paper))
         side.box((0, 0.008, 0), (wall.length, 0.016, 0.09), white, solid=False)
-        side.box((0, 0.02, height - 0.06), (wall.length, 0.04, 0.06), white, underside=True,
-                 solid=False)
+        side.box(
+            (0, 0.02, height - 0.06), (wall.length, 0.04, 0.06), white, underside=True, solid=False
+        )
         shell.add(side, wall.middle, wall.angle_rad)
     planner.room.add(shell, (0, 0, 0))
     colours = [palette.wall] * 4 + [palette.floor, (0.94, 0.93, 0.91)]
@@ -168,17 +179,26 @@ def _window(planner: Planner, wall: Wall) -> Light:
     side.panel((0, 0.012, middle), (width, height), outside)
     for x in (-1, 1):
         side.box((x * width / 2, 0.03, bottom), (0.07, 0.06, height), frame, solid=False)
-        side.box((x * (width / 2 + 0.22), 0.08, 0.35), (0.42, 0.07, height + 0.72), cloth,
-                 solid=False)
+        side.box(
+            (x * (width / 2 + 0.22), 0.08, 0.35), (0.42, 0.07, height + 0.72), cloth, solid=False
+        )
     for z, deep in ((bottom - 0.05, 0.12), (bottom + height, 0.06)):
         side.box((0, deep / 2, z), (width + 0.1, deep, 0.05), frame, underside=True, solid=False)
     rod = Material(textures.flat((0.35, 0.28, 0.20)))
-    side.box((0, 0.08, bottom + height + 0.11), (width + 1.1, 0.03, 0.03), rod, underside=True,
-             solid=False)
+    side.box(
+        (0, 0.08, bottom + height + 0.11),
+        (width + 1.1, 0.03, 0.03),
+        rod,
+        underside=True,
+        solid=False,
+    )
     planner.room.add(side, wall.middle, wall.angle_rad)
     planner.reserve(wall.place(-1.35, 0, 0.85), wall.place(1.35, 0.15, 2.5))
-    points = [wall.place(x, 0.1, z) for x in (-0.6, -0.2, 0.2, 0.6)
-              for z in (bottom + 0.25, middle, bottom + 1.0)]
+    points = [
+        wall.place(x, 0.1, z)
+        for x in (-0.6, -0.2, 0.2, 0.6)
+        for z in (bottom + 0.25, middle, bottom + 1.0)
+    ]
     inward = turn(wall.angle_rad) @ np.array([0.0, 1.0, 0.0])
     return Light(np.array(points), np.array([13.0, 14.5, 16.5]), inward)
 
@@ -214,8 +234,9 @@ def _pendant(planner: Planner) -> Light:
     lamp.ball((0, 0, bottom + 0.03), (0.07, 0.07, 0.07), bulb, solid=False)
     planner.room.add(lamp, (0, 0, 0))
     ring = np.arange(5) * (2 * np.pi / 5)
-    points = np.stack([0.12 * np.cos(ring), 0.12 * np.sin(ring),
-                       np.full(5, bottom - 0.02)], axis=1)
+    points = np.stack(
+        [0.12 * np.cos(ring), 0.12 * np.sin(ring), np.full(5, bottom - 0.02)], axis=1
+    )
     return Light(points, np.array([7.5, 6.4, 4.8]))
 
 
@@ -225,8 +246,9 @@ def _furniture(planner: Planner, walls: list[Wall], lights: list[Light]) -> None
     order = [furniture.WALL_PIECES[index] for index in rng.permutation(7)]
     for wall in walls:
         low_only = wall is walls[0]
-        for maker in [m for m in order if not low_only or m in (furniture.sofa,
-                                                                furniture.sideboard)]:
+        for maker in [
+            m for m in order if not low_only or m in (furniture.sofa, furniture.sideboard)
+        ]:
             if _against(planner, wall, maker):
                 order.remove(maker)
                 break
@@ -245,8 +267,13 @@ def _middle_piece(planner: Planner) -> None:
     colours = [planner.palette.bright[index] for index in rng.permutation(5)]
     size = rng.uniform(2.0, 2.7), rng.uniform(1.5, 1.9)
     carpet = Assembly()
-    carpet.box((0, 0, 0), (*size, 0.012), Material(textures.flat((0.5, 0.45, 0.4))),
-               top=Material(textures.rug(colours)), solid=False)
+    carpet.box(
+        (0, 0, 0),
+        (*size, 0.012),
+        Material(textures.flat((0.5, 0.45, 0.4))),
+        top=Material(textures.rug(colours)),
+        solid=False,
+    )
     planner.room.add(carpet, (rng.uniform(-0.3, 0.3), rng.uniform(-0.2, 0.2), 0))
     maker = furniture.CENTRE_PIECES[int(rng.random() < 0.35)]
     planner.try_piece(maker, np.array([rng.uniform(-0.2, 0.2), -0.5, 0.012]), 0.0)
@@ -307,16 +334,27 @@ def _hang_clock(planner: Planner, wall: Wall) -> None:
     planner.reserve(wall.place(x - 0.25, 0, 1.9), wall.place(x + 0.25, 0.05, 2.35))
 
 
-def _hang(planner: Planner, wall: Wall, place: tuple[float, float, float], low: np.ndarray,
-          high: np.ndarray) -> None:
-    if any(((low < other_high) & (high > other_low)).all() for other_low, other_high
-           in planner.taken):
+def _hang(
+    planner: Planner,
+    wall: Wall,
+    place: tuple[float, float, float],
+    low: np.ndarray,
+    high: np.ndarray,
+) -> None:
+    if any(
+        ((low < other_high) & (high > other_low)).all() for other_low, other_high in planner.taken
+    ):
         return
     x, width, height = place
     canvas = Material(textures.painting(planner.palette.bright, planner.palette.wood), detail=1.5)
     picture = Assembly()
-    picture.box((x, 0.02, 1.65 - height / 2), (width, 0.04, height),
-                Material(textures.wood(planner.palette.wood)), front=canvas, underside=True)
+    picture.box(
+        (x, 0.02, 1.65 - height / 2),
+        (width, 0.04, height),
+        Material(textures.wood(planner.palette.wood)),
+        front=canvas,
+        underside=True,
+    )
     planner.room.add(picture, wall.middle, wall.angle_rad)
     planner.obstacles.append(_obstacle(picture, wall))
     planner.reserve(low, high)

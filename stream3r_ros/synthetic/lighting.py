@@ -82,8 +82,9 @@ class LightField:
         return total / BOUNCE_DIRECTIONS
 
 
-def light_room(lights: tuple[Light, ...], obstacles: tuple[Obstacle, ...],
-               shell: Shell) -> LightField:
+def light_room(
+    lights: tuple[Light, ...], obstacles: tuple[Obstacle, ...], shell: Shell
+) -> LightField:
     """Find what each face of the room sends back, and the exposure of the picture.
 
     Many bounces are taken as one whose strength is the sum of their series.
@@ -96,8 +97,12 @@ def light_room(lights: tuple[Light, ...], obstacles: tuple[Obstacle, ...],
     return LightField(lights, obstacles, shell, radiance.astype(np.float32), exposure)
 
 
-def direct_light(lights: tuple[Light, ...], obstacles: tuple[Obstacle, ...], points: np.ndarray,
-                 normals: np.ndarray) -> np.ndarray:
+def direct_light(
+    lights: tuple[Light, ...],
+    obstacles: tuple[Obstacle, ...],
+    points: np.ndarray,
+    normals: np.ndarray,
+) -> np.ndarray:
     """Add up the light (N, 3) that reaches the points straight from the lights."""
     total = np.zeros((len(points), 3), np.float32)
     for light in lights:
@@ -111,8 +116,9 @@ def direct_light(lights: tuple[Light, ...], obstacles: tuple[Obstacle, ...], poi
     return total
 
 
-def _received(light: Light, source: np.ndarray, points: np.ndarray,
-              normals: np.ndarray) -> np.ndarray:
+def _received(
+    light: Light, source: np.ndarray, points: np.ndarray, normals: np.ndarray
+) -> np.ndarray:
     """Apply Lambert's cosine and the inverse square, softened near the source."""
     towards = source.astype(np.float32) - points
     square = np.einsum('ij,ij->i', towards, towards) + np.float32(0.05)
@@ -122,8 +128,9 @@ def _received(light: Light, source: np.ndarray, points: np.ndarray,
     return np.clip(gain, 0, None).astype(np.float32)
 
 
-def nearest_hit(obstacles: tuple[Obstacle, ...], origins: np.ndarray, rays: np.ndarray,
-                limit: float = np.inf) -> np.ndarray:
+def nearest_hit(
+    obstacles: tuple[Obstacle, ...], origins: np.ndarray, rays: np.ndarray, limit: float = np.inf
+) -> np.ndarray:
     """Give the nearest hit (N,) of rays with the solids, in lengths of the ray, or `limit`."""
     nearest = np.full(len(origins), limit, np.float32)
     start, ray = np.ascontiguousarray(origins.T), np.ascontiguousarray(rays.T)
@@ -174,8 +181,9 @@ def _exit(shell: Shell, points: np.ndarray, rays: np.ndarray) -> tuple[np.ndarra
     return np.maximum(distance.min(axis=1), 0), 2 * axis + along
 
 
-def _mean_direct(lights: tuple[Light, ...], obstacles: tuple[Obstacle, ...], shell: Shell,
-                 face: int) -> np.ndarray:
+def _mean_direct(
+    lights: tuple[Light, ...], obstacles: tuple[Obstacle, ...], shell: Shell, face: int
+) -> np.ndarray:
     axis, positive = divmod(face, 2)
     steps = np.array([0.12, 0.3, 0.5, 0.7, 0.88])
     a, b = (values.ravel() for values in np.meshgrid(steps, steps))
@@ -207,12 +215,16 @@ def _align(direction: np.ndarray, normals: np.ndarray) -> np.ndarray:
 def light_maps(surfaces: tuple[Surface, ...], field: LightField) -> list[np.ndarray]:
     """Light a coarse grid over every surface at once; give (rows, columns, 3) maps."""
     shapes = [_map_shape(surface) for surface in surfaces]
-    points, normals = zip(*(_map_points(surface, shape) for surface, shape
-                            in zip(surfaces, shapes, strict=True)), strict=True)
+    points, normals = zip(
+        *(_map_points(surface, shape) for surface, shape in zip(surfaces, shapes, strict=True)),
+        strict=True,
+    )
     light = _in_blocks(field, np.concatenate(points), np.concatenate(normals)) * field.exposure
     ends = np.cumsum([rows * columns for rows, columns in shapes])
-    return [part.reshape(*shape, 3) for part, shape
-            in zip(np.split(light, ends[:-1]), shapes, strict=True)]
+    return [
+        part.reshape(*shape, 3)
+        for part, shape in zip(np.split(light, ends[:-1]), shapes, strict=True)
+    ]
 
 
 def _map_shape(surface: Surface) -> tuple[int, int]:
@@ -236,8 +248,9 @@ def _in_blocks(field: LightField, points: np.ndarray, normals: np.ndarray) -> np
     return np.concatenate([field.irradiance(points[block], normals[block]) for block in blocks])
 
 
-def bake(surface: Surface, light_map: np.ndarray, hw: tuple[int, int],
-         rng: np.random.Generator) -> np.ndarray:
+def bake(
+    surface: Surface, light_map: np.ndarray, hw: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
     """Paint the lit texture of a surface: (h, w, 3) uint8 sRGB."""
     colours = surface.material.texture(rng, hw, surface.size_m)
     if surface.material.glow > 0:

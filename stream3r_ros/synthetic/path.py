@@ -37,17 +37,21 @@ class CameraPath:
         free = np.array(room.size_m[:2]) / 2 - FREE_MARGIN_M
         fade = 1 / np.arange(1, WAVES + 1)[:, None]
         return CameraPath(
-            loop_s, tuple(free * rng.uniform(0.7, 0.8, 2)),
+            loop_s,
+            tuple(free * rng.uniform(0.7, 0.8, 2)),
             rng.uniform(0.45, 0.55) * (FREE_ABOVE_M + FREE_BELOW_M),
-            rng.uniform(0, 2 * np.pi), int(rng.choice([-1, 1])),
+            rng.uniform(0, 2 * np.pi),
+            int(rng.choice([-1, 1])),
             rng.uniform(-1, 1, (3, WAVES, 2)) * fade * np.array([0.04, 0.04, 0.05])[:, None, None],
-            rng.uniform(-1, 1, (3, WAVES, 2)) * fade * np.array([0.3, 0.06, 0.02])[:, None, None])
+            rng.uniform(-1, 1, (3, WAVES, 2)) * fade * np.array([0.3, 0.06, 0.02])[:, None, None],
+        )
 
     def pose(self, t_s: float) -> np.ndarray:
         """Give world_from_camera (4, 4) at a time, in optical axes, in the room's world."""
         turn = self.start_rad + self.sense * 2 * np.pi * t_s / self.loop_s
-        position = np.array([self.radii[0] * np.cos(turn), self.radii[1] * np.sin(turn),
-                             self.height])
+        position = np.array(
+            [self.radii[0] * np.cos(turn), self.radii[1] * np.sin(turn), self.height]
+        )
         position += _wave(self.place_waves, turn)
         heading, pitch, roll = _wave(self.view_waves, turn) + [turn + np.pi, -0.24, 0.0]
         forward = np.array([np.cos(heading), np.sin(heading), np.tan(pitch)])

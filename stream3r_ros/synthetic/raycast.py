@@ -51,11 +51,22 @@ class Hits:
     @staticmethod
     def nothing(hw: tuple[int, int]) -> Hits:
         """Start with rays that met nothing."""
-        return Hits(np.zeros(hw, np.float32), np.zeros(hw, np.int32),
-                    np.zeros(hw, np.float32), np.zeros(hw, np.float32))
+        return Hits(
+            np.zeros(hw, np.float32),
+            np.zeros(hw, np.int32),
+            np.zeros(hw, np.float32),
+            np.zeros(hw, np.float32),
+        )
 
-    def keep(self, window: tuple[slice, slice], met: np.ndarray, inverse_depth: np.ndarray,
-             surface: int, u: np.ndarray, v: np.ndarray) -> None:
+    def keep(
+        self,
+        window: tuple[slice, slice],
+        met: np.ndarray,
+        inverse_depth: np.ndarray,
+        surface: int,
+        u: np.ndarray,
+        v: np.ndarray,
+    ) -> None:
         """Store what was met where `met` is true."""
         np.copyto(self.inverse_depth[window], inverse_depth, where=met)
         np.copyto(self.surface[window], surface, where=met)
@@ -121,8 +132,9 @@ class Caster:
         before = self.front_distance(view.position)[:, None]
         inverse = -self.plane[:, :3] / np.where(before > 0, before, np.inf)
         rows = np.concatenate([inverse[:, None], self.chart], axis=1) @ view.rotation
-        return rows.astype(np.float32), \
-            (self.chart @ view.position + self.chart_origin).astype(np.float32)
+        return rows.astype(np.float32), (self.chart @ view.position + self.chart_origin).astype(
+            np.float32
+        )
 
     def _windows(self, view: View) -> np.ndarray:
         """Bound every surface's pixels: (N, 5) left, right, top, bottom and whether any."""
@@ -183,8 +195,9 @@ class _Chart:
         return a * view.x[window[1]] + (b * view.y[window[0]] + c)[:, None]
 
 
-def _meet_patch(chart: _Chart, index: int, view: View, window: tuple[slice, slice],
-                hits: Hits) -> None:
+def _meet_patch(
+    chart: _Chart, index: int, view: View, window: tuple[slice, slice], hits: Hits
+) -> None:
     """Meet a plane: its inverse depth is affine in the pixel, u and v are affine over it."""
     inverse = chart.product(0, view, window)
     closer = inverse > hits.inverse_depth[window]
@@ -210,8 +223,9 @@ def _local_rays(view: View, window: tuple[slice, slice], scale: np.ndarray) -> l
     return [_sum(view.products(axis), window) for axis in np.diag(1 / scale)]
 
 
-def _meet_ellipsoid(ball: Ellipsoid, index: int, view: View, window: tuple[slice, slice],
-                    hits: Hits) -> None:
+def _meet_ellipsoid(
+    ball: Ellipsoid, index: int, view: View, window: tuple[slice, slice], hits: Hits
+) -> None:
     ox, oy, oz = origin = ((view.position - ball.centre) / ball.radii).tolist()
     dx, dy, dz = _local_rays(view, window, ball.radii)
     a = dx * dx + dy * dy + dz * dz
@@ -225,8 +239,9 @@ def _meet_ellipsoid(ball: Ellipsoid, index: int, view: View, window: tuple[slice
         hits.keep(window, met, inverse, index, u, (1 - (oz + dz * depth)) / 2)
 
 
-def _meet_tube(tube: Tube, index: int, view: View, window: tuple[slice, slice],
-               hits: Hits) -> None:
+def _meet_tube(
+    tube: Tube, index: int, view: View, window: tuple[slice, slice], hits: Hits
+) -> None:
     """Meet x^2 + y^2 = (radius at z)^2 with both its crossings, between bottom and top."""
     ox, oy, oz = (view.position - tube.base).tolist()
     dx, dy, dz = _local_rays(view, window, np.ones(3))

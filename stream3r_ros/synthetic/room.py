@@ -54,12 +54,21 @@ class SyntheticRoom:
             raise ValueError(f'seed is {seed}, expected 0 or more')
         furnishing = furnish(np.random.default_rng([seed, 1]))
         return SyntheticRoom(
-            seed, furnishing.size_m, furnishing.objects,
+            seed,
+            furnishing.size_m,
+            furnishing.objects,
             tuple(solid for obstacle in furnishing.obstacles for solid in obstacle.solids),
-            Caster.of(furnishing.surfaces), _paint(furnishing, seed, texels_per_m))
+            Caster.of(furnishing.surfaces),
+            _paint(furnishing, seed, texels_per_m),
+        )
 
-    def render(self, world_from_camera: np.ndarray, intrinsics: np.ndarray,
-               image_hw: tuple[int, int], supersample: int = 1) -> Rendering:
+    def render(
+        self,
+        world_from_camera: np.ndarray,
+        intrinsics: np.ndarray,
+        image_hw: tuple[int, int],
+        supersample: int = 1,
+    ) -> Rendering:
         """Take a picture from a camera in optical axes (x right, y down, z forward).
 
         `world_from_camera` is (4, 4), `intrinsics` (3, 3) without skew. `supersample` n averages
@@ -87,8 +96,9 @@ class SyntheticRoom:
             nearest = np.minimum(nearest, solid.distance(points))
         return nearest
 
-    def _cast_image(self, world_from_camera: np.ndarray, intrinsics: np.ndarray,
-                    image_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def _cast_image(
+        self, world_from_camera: np.ndarray, intrinsics: np.ndarray, image_hw: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Cast the image in bands of rows, which keeps the arrays in the cache."""
         height, width = image_hw
         x = ((np.arange(width) - intrinsics[0, 2]) / intrinsics[0, 0]).astype(np.float32)
@@ -107,7 +117,8 @@ class SyntheticRoom:
     def _colours(self, view: View, hits: Hits, depth: np.ndarray, focal: float) -> np.ndarray:
         level = self._levels(view, hits, depth, focal)
         colours = self.atlas.sample(
-            hits.surface.ravel(), level.ravel(), hits.u.ravel(), hits.v.ravel())
+            hits.surface.ravel(), level.ravel(), hits.u.ravel(), hits.v.ravel()
+        )
         return colours.reshape(*depth.shape, 3)
 
     def _levels(self, view: View, hits: Hits, depth: np.ndarray, focal: float) -> np.ndarray:
@@ -122,8 +133,9 @@ class SyntheticRoom:
         straight = np.where(flat, 0, sharpness).astype(np.float32)
         length = np.sqrt(view.x**2 + (view.y**2 + 1)[:, None])
         finite = np.minimum(depth, np.float32(1e3))
-        square = finite * finite * (
-            slant[hits.surface] * (finite * length) + straight[hits.surface])
+        square = (
+            finite * finite * (slant[hits.surface] * (finite * length) + straight[hits.surface])
+        )
         return np.clip(np.frexp(square)[1] // 2, 0, LEVELS - 1)
 
     @cached_property

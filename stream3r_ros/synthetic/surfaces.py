@@ -63,8 +63,12 @@ class Patch:
 
     def moved(self, rotation: np.ndarray, translation: np.ndarray) -> Patch:
         """Rotate the surface about the origin and then translate it."""
-        return replace(self, corner=rotation @ self.corner + translation,
-                       right=rotation @ self.right, down=rotation @ self.down)
+        return replace(
+            self,
+            corner=rotation @ self.corner + translation,
+            right=rotation @ self.right,
+            down=rotation @ self.down,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +99,11 @@ class Ellipsoid:
 
     def moved(self, rotation: np.ndarray, translation: np.ndarray) -> Ellipsoid:
         """Move the surface; its axes stay upright and level, so turn long ones by quarters."""
-        return replace(self, centre=rotation @ self.centre + translation,
-                       radii=np.sqrt(rotation**2 @ self.radii**2))
+        return replace(
+            self,
+            centre=rotation @ self.centre + translation,
+            radii=np.sqrt(rotation**2 @ self.radii**2),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +163,9 @@ class Solid:
 
     def moved(self, rotation: np.ndarray, translation: np.ndarray) -> Solid:
         """Rotate the solid about the origin and then translate it."""
-        return replace(self, centre=rotation @ self.centre + translation,
-                       rotation=rotation @ self.rotation)
+        return replace(
+            self, centre=rotation @ self.centre + translation, rotation=rotation @ self.rotation
+        )
 
     def distance(self, points: np.ndarray) -> np.ndarray:
         """Give the distance in metres of (..., 3) points to the box, 0 inside it."""

@@ -51,7 +51,9 @@ def test_a_folder_gives_all_results_in_every_mode(images, tmp_path, capsys, mode
     assert run(images, '--out', out, '--mode', mode, '--dtype', 'float32') == 0
     assert {path.name for path in out.iterdir()} == RESULTS
     assert sorted(path.name for path in (out / 'depth').iterdir()) == [
-        *(f'{number:06d}.png' for number in range(6)), 'scale.json']
+        *(f'{number:06d}.png' for number in range(6)),
+        'scale.json',
+    ]
     summary = summary_of(out)
     assert (summary['frames'], summary['mode'], summary['weights']) == (6, mode, 'demo')
     assert summary['camera_size'] == [80, 60]
@@ -66,8 +68,7 @@ def test_a_folder_gives_all_results_in_every_mode(images, tmp_path, capsys, mode
 @pytest.mark.parametrize('mode', ['causal', 'window', 'full'])
 def test_depth_and_poses_are_those_of_the_network_in_that_mode(images, tmp_path, mode):
     out = tmp_path / 'out'
-    assert run(images, '--out', out, '--mode', mode, '--window-size', 2,
-               '--dtype', 'float32') == 0
+    assert run(images, '--out', out, '--mode', mode, '--window-size', 2, '--dtype', 'float32') == 0
     network = load_network('demo', device='cpu', dtype='float32')
     import torch
 
@@ -77,17 +78,33 @@ def test_depth_and_poses_are_those_of_the_network_in_that_mode(images, tmp_path,
     scale = json.loads((out / 'depth/scale.json').read_text())['scale']
     for number in range(6):
         depth = read_depth_png(out / f'depth/{number:06d}.png', scale)
-        np.testing.assert_allclose(depth, expected.depth[0, number].numpy(), atol=2 * scale,
-                                   rtol=1e-3)
+        np.testing.assert_allclose(
+            depth, expected.depth[0, number].numpy(), atol=2 * scale, rtol=1e-3
+        )
     positions = np.loadtxt(out / 'trajectory.tum')[:, 1:4]
     np.testing.assert_allclose(
-        positions, expected.world_from_camera[0, :, :3, 3].numpy(), atol=1e-4)
+        positions, expected.world_from_camera[0, :, :3, 3].numpy(), atol=1e-4
+    )
 
 
 def test_the_cloud_holds_only_unprojected_confident_points(images, tmp_path):
     out = tmp_path / 'out'
-    assert run(images, '--out', out, '--frames', 1, '--dtype', 'float32', '--voxel', '1e-4',
-               '--confidence', '50%') == 0
+    assert (
+        run(
+            images,
+            '--out',
+            out,
+            '--frames',
+            1,
+            '--dtype',
+            'float32',
+            '--voxel',
+            '1e-4',
+            '--confidence',
+            '50%',
+        )
+        == 0
+    )
     network = load_network('demo', device='cpu', dtype='float32')
     import torch
 
@@ -103,8 +120,12 @@ def test_the_cloud_holds_only_unprojected_confident_points(images, tmp_path):
 
 def test_more_confidence_keeps_fewer_points_and_a_larger_voxel_too(images, tmp_path):
     counts = []
-    for name, options in (('a', ()), ('b', ('--confidence', '90%')), ('c', ('--voxel', '0.5')),
-                          ('d', ('--confidence', '1e9'))):
+    for name, options in (
+        ('a', ()),
+        ('b', ('--confidence', '90%')),
+        ('c', ('--voxel', '0.5')),
+        ('d', ('--confidence', '1e9')),
+    ):
         assert run(images, '--out', tmp_path / name, *options) == 0
         counts.append(summary_of(tmp_path / name)['points'])
     assert counts[0] > 2 * counts[1]
@@ -134,7 +155,10 @@ def test_the_synthetic_room_is_an_input(tmp_path, capsys):
 def test_the_demo_weights_are_announced_once_and_in_the_summary(images, tmp_path):
     done = subprocess.run(
         [sys.executable, '-m', 'stream3r_ros', 'run', images, '--out', tmp_path / 'out'],
-        text=True, capture_output=True, check=True)
+        text=True,
+        capture_output=True,
+        check=True,
+    )
     assert done.stderr.count(DEMO_NOTICE) == 1
     assert summary_of(tmp_path / 'out')['notice'] == DEMO_NOTICE
 
@@ -149,8 +173,9 @@ def test_a_long_input_is_refused_up_front_with_what_to_do(images, tmp_path, caps
     assert run(images, '--out', tmp_path / 'out', '--max-frames', 4, '--every', 2) == 0
 
 
-def test_an_input_of_unknown_length_stops_at_max_frames_and_says_so(tmp_path, capsys,
-                                                                   monkeypatch, images):
+def test_an_input_of_unknown_length_stops_at_max_frames_and_says_so(
+    tmp_path, capsys, monkeypatch, images
+):
     from stream3r_ros.sources.folder import ImageFolder
 
     monkeypatch.setattr(ImageFolder, 'frame_count', None)
@@ -213,11 +238,14 @@ def test_images_of_two_sizes_are_refused_with_both(images, tmp_path, capsys, mod
     assert '60 x 80' in error
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (('--weights', '/no/such.safetensors'), '/no/such.safetensors'),
-    (('--device', 'abacus'), 'abacus'),
-    (('--size', '100'), 'image size is 100, expected a multiple of 14 such as 98 or 112'),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (('--weights', '/no/such.safetensors'), '/no/such.safetensors'),
+        (('--device', 'abacus'), 'abacus'),
+        (('--size', '100'), 'image size is 100, expected a multiple of 14 such as 98 or 112'),
+    ],
+)
 def test_what_cannot_be_had_is_one_sentence(images, tmp_path, capsys, options, message):
     assert run(images, '--out', tmp_path / 'out', *options) == 2
     last = capsys.readouterr().err.splitlines()[-1]
@@ -236,9 +264,24 @@ def test_an_output_that_is_a_file_is_refused(images, tmp_path, capsys):
 def test_an_interrupted_run_leaves_nothing_and_no_traceback(tmp_path, number, status):
     out = tmp_path / 'out'
     process = subprocess.Popen(
-        [sys.executable, '-m', 'stream3r_ros', 'run', 'synthetic:0', '--out', str(out), '--mode',
-         'window', '--frames', '100000', '--synthetic-size', '64x48'],
-        stderr=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            '-m',
+            'stream3r_ros',
+            'run',
+            'synthetic:0',
+            '--out',
+            str(out),
+            '--mode',
+            'window',
+            '--frames',
+            '100000',
+            '--synthetic-size',
+            '64x48',
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob('out/.stream3r-*/depth/*.png')):
         assert process.poll() is None, process.stderr.read()

@@ -117,10 +117,13 @@ def test_a_folder_has_one_scale_with_headroom_in_its_sidecar(tmp_path):
     assert 5 / 20_000 < sidecar['scale'] < 5 / 10_000
 
 
-@pytest.mark.parametrize(('depth', 'scale', 'message'), [
-    (np.ones((2, 2, 1)), 1.0, r'shape \(2, 2, 1\), expected \(h, w\)'),
-    (np.ones((2, 2)), 0.0, 'scale is 0.0, expected more than 0'),
-])
+@pytest.mark.parametrize(
+    ('depth', 'scale', 'message'),
+    [
+        (np.ones((2, 2, 1)), 1.0, r'shape \(2, 2, 1\), expected \(h, w\)'),
+        (np.ones((2, 2)), 0.0, 'scale is 0.0, expected more than 0'),
+    ],
+)
 def test_impossible_depth_images_are_refused(tmp_path, depth, scale, message):
     with pytest.raises(ValueError, match=message):
         write_depth_png(tmp_path / 'd.png', depth, scale)

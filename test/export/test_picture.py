@@ -19,13 +19,18 @@ def block(centre, color, count=400):
     return points, np.tile(np.uint8(color), (count, 1))
 
 
-@pytest.mark.parametrize(('up', 'forward', 'right_of_it', 'ahead'), [
-    ((0, -1, 0), (0, 0, 1), (2, 1, 0), (0, 1, 2)),
-    ((0, 0, 1), (1, 0, 0), (0, -2, -1), (2, 0, -1)),
-])
+@pytest.mark.parametrize(
+    ('up', 'forward', 'right_of_it', 'ahead'),
+    [
+        ((0, -1, 0), (0, 0, 1), (2, 1, 0), (0, 1, 2)),
+        ((0, 0, 1), (1, 0, 0), (0, -2, -1), (2, 0, -1)),
+    ],
+)
 def test_seen_from_above_forward_is_up_and_right_is_right(up, forward, right_of_it, ahead):
-    points, colors = (np.concatenate(pair) for pair in zip(
-        block(right_of_it, RED), block(ahead, GREEN), strict=True))
+    points, colors = (
+        np.concatenate(pair)
+        for pair in zip(block(right_of_it, RED), block(ahead, GREEN), strict=True)
+    )
     view = cloud_from_above(points, colors, np.zeros((1, 3)), (300, 300), up, forward)
     red, green = (np.argwhere(is_near(view, color)).mean(axis=0) for color in (RED, GREEN))
     assert red[1] > 200 > 100 > green[1]
@@ -63,7 +68,7 @@ def test_a_picture_is_made_of_any_number_of_points_and_poses(tmp_path, count):
     points, colors = block((0, 0, 3), RED, count)
     image = np.full((84, 112, 3), (10, 200, 30), np.uint8)
     depth = np.full((84, 112), np.nan if count == 0 else 2.0)
-    picture = demo_picture(image, depth, points, colors, points[:min(count, 30)], caption='words')
+    picture = demo_picture(image, depth, points, colors, points[: min(count, 30)], caption='words')
     write_png(tmp_path / 'p.png', picture)
     back = np.asarray(Image.open(tmp_path / 'p.png'))
     assert np.array_equal(back, picture)

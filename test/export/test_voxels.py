@@ -10,9 +10,11 @@ from stream3r_ros.export import VoxelMap
 
 def cloud(seed, count, spread=1.0):
     rng = np.random.default_rng(seed)
-    return (rng.uniform(-spread, spread, (count, 3)).astype(np.float32),
-            rng.integers(0, 256, (count, 3), np.uint8),
-            rng.permutation(count).astype(np.float32))
+    return (
+        rng.uniform(-spread, spread, (count, 3)).astype(np.float32),
+        rng.integers(0, 256, (count, 3), np.uint8),
+        rng.permutation(count).astype(np.float32),
+    )
 
 
 def best_by_voxel(clouds, size):
@@ -20,8 +22,7 @@ def best_by_voxel(clouds, size):
     best = {}
     for points, colors, confidences in clouds:
         cells = np.floor(points * np.float32(1 / size)).astype(int)
-        for cell, point, color, confidence in zip(cells, points, colors, confidences,
-                                                  strict=True):
+        for cell, point, color, confidence in zip(cells, points, colors, confidences, strict=True):
             key = tuple(cell)
             if key not in best or confidence > best[key][2]:
                 best[key] = tuple(point), tuple(color), confidence
@@ -29,8 +30,10 @@ def best_by_voxel(clouds, size):
 
 
 def contents(voxels):
-    return {(tuple(p), tuple(c), q) for p, c, q
-            in zip(voxels.points, voxels.colors, voxels.confidences, strict=True)}
+    return {
+        (tuple(p), tuple(c), q)
+        for p, c, q in zip(voxels.points, voxels.colors, voxels.confidences, strict=True)
+    }
 
 
 @settings(max_examples=30, deadline=None)
@@ -65,8 +68,10 @@ def test_a_less_confident_point_changes_nothing_and_a_more_confident_one_replace
 
 
 def test_what_is_not_finite_never_enters():
-    points = np.array([[np.nan, 0, 0], [0, np.inf, 0], [0, 0, -np.inf], [1, 1, 1], [2, 2, 2],
-                       [3e38, 0, 0]], np.float32)
+    points = np.array(
+        [[np.nan, 0, 0], [0, np.inf, 0], [0, 0, -np.inf], [1, 1, 1], [2, 2, 2], [3e38, 0, 0]],
+        np.float32,
+    )
     voxels = VoxelMap(0.1)
     voxels.add(points, np.zeros((6, 3), np.uint8), [1, 1, 1, 1, np.nan, 1])
     assert voxels.points.tolist() == [[1, 1, 1]]
@@ -103,11 +108,14 @@ def test_an_automatic_map_waits_for_points():
     assert (len(voxels), voxels.voxel_size) == (0, None)
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    ({'voxel_size': 0.0}, 'voxel_size is 0.0, expected more than 0'),
-    ({'voxel_size': float('nan')}, 'voxel_size is nan'),
-    ({'max_points': 3}, 'max_points is 3, expected at least 64'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'voxel_size': 0.0}, 'voxel_size is 0.0, expected more than 0'),
+        ({'voxel_size': float('nan')}, 'voxel_size is nan'),
+        ({'max_points': 3}, 'max_points is 3, expected at least 64'),
+    ],
+)
 def test_impossible_maps_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         VoxelMap(**arguments)

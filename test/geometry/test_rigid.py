@@ -51,15 +51,18 @@ def test_a_quarter_turn_about_z_takes_x_to_y():
 def test_the_length_of_a_quaternion_does_not_matter(seed, length):
     quats = random_quats(seed)
     np.testing.assert_allclose(
-        matrix_from_quat_xyzw(length * quats), matrix_from_quat_xyzw(quats), atol=1e-9)
+        matrix_from_quat_xyzw(length * quats), matrix_from_quat_xyzw(quats), atol=1e-9
+    )
 
 
 @given(seeds)
 def test_rotations_are_orthonormal_and_right_handed(seed):
     rotation = matrix_from_quat_xyzw(random_quats(seed))
     np.testing.assert_allclose(
-        rotation @ np.swapaxes(rotation, -1, -2), np.broadcast_to(np.eye(3), (16, 3, 3)),
-        atol=1e-12)
+        rotation @ np.swapaxes(rotation, -1, -2),
+        np.broadcast_to(np.eye(3), (16, 3, 3)),
+        atol=1e-12,
+    )
     np.testing.assert_allclose(np.linalg.det(rotation), 1)
 
 
@@ -76,7 +79,8 @@ def test_transforming_points_equals_homogeneous_multiplication(seed):
     points = np.random.default_rng(seed).uniform(-5, 5, (7, 3))
     homogeneous = np.concatenate([points, np.ones((7, 1))], axis=1)
     np.testing.assert_allclose(
-        transform_points(transform, points), (homogeneous @ transform.T)[:, :3], atol=1e-9)
+        transform_points(transform, points), (homogeneous @ transform.T)[:, :3], atol=1e-9
+    )
 
 
 def test_a_camera_sees_its_target_ahead_and_up_above():

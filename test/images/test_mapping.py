@@ -35,7 +35,8 @@ def test_projecting_with_mapped_intrinsics_equals_mapping_the_projection(mapping
     ray = np.array([x / 1e3, y / 1e3, z]) / z
     in_camera, in_network = intrinsics @ ray, mapping.intrinsics_to_network(intrinsics) @ ray
     np.testing.assert_allclose(
-        mapping.pixels_to_network(in_camera[:2]), in_network[:2], rtol=1e-9, atol=1e-6)
+        mapping.pixels_to_network(in_camera[:2]), in_network[:2], rtol=1e-9, atol=1e-6
+    )
 
 
 @given(mappings)

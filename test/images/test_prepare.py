@@ -12,8 +12,10 @@ def photo(height, width, channels=3, seed=0):
     """Make an image with smooth parts, edges and noise."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (max(height // 9, 2), max(width // 9, 2), channels), np.uint8)
-    planes = [Image.fromarray(small[..., c]).resize((width, height), Image.Resampling.NEAREST)
-              for c in range(channels)]
+    planes = [
+        Image.fromarray(small[..., c]).resize((width, height), Image.Resampling.NEAREST)
+        for c in range(channels)
+    ]
     image = np.stack([np.asarray(plane) for plane in planes], axis=-1)
     image[::3, ::5] = rng.integers(0, 256, image[::3, ::5].shape, np.uint8)
     return image
@@ -25,7 +27,7 @@ def pillow_crop(image, size=518, patch=14):
     new_height = max(round(height * size / width / patch), 1) * patch
     resized = np.asarray(Image.fromarray(image).resize((size, new_height), Image.BICUBIC))
     start = (new_height - size) // 2 if new_height > size else 0
-    return resized[start:start + size].astype(np.float32) / 255
+    return resized[start : start + size].astype(np.float32) / 255
 
 
 def pillow_pad(image, size=518, patch=14):
@@ -37,7 +39,7 @@ def pillow_pad(image, size=518, patch=14):
     resized = np.asarray(Image.fromarray(image).resize((new_width, new_height), Image.BICUBIC))
     canvas = np.ones((size, size, 3), np.float32)
     top, left = (size - new_height) // 2, (size - new_width) // 2
-    canvas[top:top + new_height, left:left + new_width] = resized.astype(np.float32) / 255
+    canvas[top : top + new_height, left : left + new_width] = resized.astype(np.float32) / 255
     return canvas
 
 
@@ -74,8 +76,10 @@ def test_an_odd_pad_puts_the_extra_row_at_the_bottom():
     assert (filled[0], 35 - 1 - filled[-1]) == (7, 8)
 
 
-@pytest.mark.parametrize(('hw', 'network_hw'), [((480, 640), (392, 518)), ((640, 480), (518, 518)),
-                                                ((10, 2000), (14, 518))])
+@pytest.mark.parametrize(
+    ('hw', 'network_hw'),
+    [((480, 640), (392, 518)), ((640, 480), (518, 518)), ((10, 2000), (14, 518))],
+)
 def test_stretch_shows_the_whole_image_at_the_size_of_the_crop(hw, network_hw):
     image = photo(*hw)
     tensor, mapping = prepare(image, fit='stretch')
@@ -144,21 +148,25 @@ def test_the_image_is_neither_changed_nor_shared():
     assert np.array_equal(image, before)
 
 
-@pytest.mark.parametrize(('image', 'found'), [
-    (np.zeros((4, 4, 3), np.float32), 'float32'),
-    (np.zeros((4, 4, 2), np.uint8), r'\(4, 4, 2\)'),
-    (np.zeros((4,), np.uint8), r'\(4,\)'),
-    (np.zeros((1, 4, 4, 3), np.uint8), r'\(1, 4, 4, 3\)'),
-    (np.zeros((0, 4, 3), np.uint8), r'\(0, 4, 3\)'),
-    ([[1, 2]], 'list'),
-])
+@pytest.mark.parametrize(
+    ('image', 'found'),
+    [
+        (np.zeros((4, 4, 3), np.float32), 'float32'),
+        (np.zeros((4, 4, 2), np.uint8), r'\(4, 4, 2\)'),
+        (np.zeros((4,), np.uint8), r'\(4,\)'),
+        (np.zeros((1, 4, 4, 3), np.uint8), r'\(1, 4, 4, 3\)'),
+        (np.zeros((0, 4, 3), np.uint8), r'\(0, 4, 3\)'),
+        ([[1, 2]], 'list'),
+    ],
+)
 def test_a_wrong_image_is_refused_with_what_was_found(image, found):
     with pytest.raises(ValueError, match=f'{found}.*expected'):
         prepare(image)
 
 
-@pytest.mark.parametrize(('size', 'nearest'), [(500, '490 or 504'), (7, '14'), (0, '14'),
-                                               (-5, '14')])
+@pytest.mark.parametrize(
+    ('size', 'nearest'), [(500, '490 or 504'), (7, '14'), (0, '14'), (-5, '14')]
+)
 def test_a_size_that_is_no_multiple_is_refused_with_the_nearest_ones(size, nearest):
     with pytest.raises(ValueError, match=f'{size}, expected a multiple of 14 such as {nearest}$'):
         prepare(photo(20, 20), size)

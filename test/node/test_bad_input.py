@@ -10,7 +10,7 @@ import pytest
 import torch
 from golden import TINY_CONFIG, golden_state, shapes
 from lifecycle_msgs.msg import Transition
-from node_harness import NodeProcess, Participant, image_message, picture, picture_rgb, wait_until
+from node_harness import NodeProcess, Participant, picture, picture_rgb, wait_until
 from PIL import Image as PillowImage
 from safetensors.torch import save_file
 from sensor_msgs.msg import CompressedImage, Image
@@ -174,7 +174,9 @@ def test_outputs_that_are_not_finite_never_look_like_points(own_domain, tmp_path
         ({'window_size': 'many'}, "found 'many'"),
     ],
 )
-def test_a_bad_parameter_at_start_up_is_one_sentence_and_status_2(own_domain, parameters, sentence):
+def test_a_bad_parameter_at_start_up_is_one_sentence_and_status_2(
+    own_domain, parameters, sentence
+):
     with NodeProcess('stream3r_node', own_domain, **parameters) as node:
         assert node.wait() == 2
         assert sentence in node.output()

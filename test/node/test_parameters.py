@@ -56,8 +56,9 @@ def test_the_launch_file_is_accepted_by_the_real_launch_system():
     import pytest
 
     pytest.importorskip('launch_ros', reason='launch and launch_ros are not on PyPI')
-    from launch import LaunchDescription
     from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    from launch import LaunchDescription
 
     source = PythonLaunchDescriptionSource(str(ROOT / 'launch' / 'stream3r.launch.py'))
     description = source.try_get_launch_description_without_context()

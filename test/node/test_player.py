@@ -87,7 +87,9 @@ def test_compressed_playing_passes_the_files_own_bytes_on(own_domain, folder):
 def test_the_synthetic_room_comes_with_its_intrinsics(own_domain):
     with (
         Listener(own_domain) as listener,
-        play(own_domain, source='synthetic:3', frames=2, image_width=160, image_height=120) as player,
+        play(
+            own_domain, source='synthetic:3', frames=2, image_width=160, image_height=120
+        ) as player,
     ):
         assert player.wait() == 0
         wait_until(lambda: len(listener.messages('image')) == 2)
@@ -135,9 +137,7 @@ def test_each_processed_photograph_is_answered(own_domain, compressed):
     ):
         node.wait_for_output('network ready')
         wait_until(lambda: listener.node.get_publishers_info_by_topic('/stream3r/points'))
-        play_room = play(
-            own_domain, 2, source=ROOM, rate=4.0, loop=False, compressed=compressed
-        )
+        play_room = play(own_domain, 2, source=ROOM, rate=4.0, loop=False, compressed=compressed)
         with play_room as player:
             assert player.wait() == 0
         listener.settle()

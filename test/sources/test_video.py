@@ -32,7 +32,8 @@ def test_a_video_gives_its_frames_with_their_stamps(video):
     means = [frame.image_rgb.mean() for frame in frames]
     np.testing.assert_allclose(means, [30, 70, 110, 150, 190], atol=4)
     assert {(f.image_rgb.shape, f.image_rgb.dtype.name) for f in frames} == {
-        ((48, 64, 3), 'uint8')}
+        ((48, 64, 3), 'uint8')
+    }
 
 
 def test_a_video_can_be_played_again_and_left_early(video):

@@ -15,9 +15,7 @@ HOST_READS = ('_local_scalar_dense', 'item', 'is_nonzero', 'nonzero', '::equal')
 
 
 def batch_of(frames: int, height: int, width: int, batch: int) -> torch.Tensor:
-    return torch.stack(
-        [golden_images(frames, height, width, seed=7 + b) for b in range(batch)]
-    )
+    return torch.stack([golden_images(frames, height, width, seed=7 + b) for b in range(batch)])
 
 
 def assert_same(step, batch, frame, tolerance=1e-4):

@@ -40,7 +40,10 @@ def test_the_camera_moves_and_turns_slowly_without_jerks(room_and_poses):
 def test_poses_are_rigid_with_the_horizon_nearly_level(room_and_poses):
     _, _, poses = room_and_poses
     rotation = poses[:, :3, :3]
-    np.testing.assert_allclose(rotation @ np.swapaxes(rotation, 1, 2),
-                               np.broadcast_to(np.eye(3), rotation.shape), atol=1e-12)
+    np.testing.assert_allclose(
+        rotation @ np.swapaxes(rotation, 1, 2),
+        np.broadcast_to(np.eye(3), rotation.shape),
+        atol=1e-12,
+    )
     assert np.abs(rotation[:, 2, 0]).max() < np.sin(np.radians(10))
     assert rotation[:, 2, 1].max() < -0.7, 'the image is not upright'

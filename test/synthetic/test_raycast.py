@@ -83,7 +83,8 @@ def test_a_round_patch_leaves_its_corners_out():
     pose = look_at([0, 0, 0], [1, 0, 0], [0, 0, 1])
     square, disc = (
         (cast([patch([2.5, 1, 1], [0, -2, 0], [0, 0, -2], round)], pose)[0].inverse_depth > 0)
-        for round in (False, True))
+        for round in (False, True)
+    )
     assert disc.sum() / square.sum() == pytest.approx(np.pi / 4, abs=0.02)
 
 
@@ -93,8 +94,10 @@ def test_the_nearest_surface_wins_in_any_order():
     ball = Ellipsoid(np.array([3.0, -0.5, 0]), np.full(3, 0.4), GREY)
     surfaces = [near, far, ball]
     pose = look_at([0, 0, 0], [1, 0, 0], [0, 0, 1])
-    depths = [cast([surfaces[i] for i in order], pose)[0].inverse_depth
-              for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0))]
+    depths = [
+        cast([surfaces[i] for i in order], pose)[0].inverse_depth
+        for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0))
+    ]
     assert np.array_equal(depths[0], depths[1])
     assert np.array_equal(depths[0], depths[2])
     assert len(np.unique(depths[0].round(3))) > 3
@@ -105,7 +108,8 @@ def test_windows_around_projections_change_nothing(walk):
     caster = walk.room.caster
     everywhere = np.broadcast_to(
         1e3 * np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]),
-        caster.corners.shape)
+        caster.corners.shape,
+    )
     x = np.linspace(-0.7, 0.7, 80, dtype=np.float32)
     y = np.linspace(-0.5, 0.5, 60, dtype=np.float32)
     for t_s in (0.0, 13.0, 25.0):
@@ -115,4 +119,5 @@ def test_windows_around_projections_change_nothing(walk):
         different = hits.surface != unbounded.surface
         assert different.mean() < 1e-3
         np.testing.assert_allclose(
-            hits.inverse_depth[~different], unbounded.inverse_depth[~different], rtol=1e-6)
+            hits.inverse_depth[~different], unbounded.inverse_depth[~different], rtol=1e-6
+        )

@@ -33,8 +33,9 @@ def test_points_of_one_frame_reproject_onto_the_depth_of_another(walk):
 def test_all_points_lie_inside_the_walls_and_many_on_them(walk, room):
     width, depth, height = room.size_m
     frames = [walk.frame(index) for index in range(0, 144, 36)]
-    points = np.concatenate([points_of(f.depth_m, f.intrinsics, f.world_from_camera)
-                             for f in frames])
+    points = np.concatenate(
+        [points_of(f.depth_m, f.intrinsics, f.world_from_camera) for f in frames]
+    )
     low, high = np.array([-width / 2, -depth / 2, 0]), np.array([width / 2, depth / 2, height])
     assert (points > low - 1e-3).all()
     assert (points < high + 1e-3).all()
@@ -78,8 +79,14 @@ print(hashlib.sha256(frame.image_rgb.tobytes() + frame.depth_m.tobytes()).hexdig
 
 def test_two_processes_with_different_thread_counts_render_the_same_bytes():
     digests = [
-        subprocess.run([sys.executable, '-c', PRINT_DIGEST, threads], check=True, text=True,
-                       capture_output=True).stdout for threads in ('1', '4')]
+        subprocess.run(
+            [sys.executable, '-c', PRINT_DIGEST, threads],
+            check=True,
+            text=True,
+            capture_output=True,
+        ).stdout
+        for threads in ('1', '4')
+    ]
     assert digests[0] == digests[1]
     assert len(digests[0].strip()) == 64
 

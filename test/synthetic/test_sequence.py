@@ -43,11 +43,14 @@ def test_the_intrinsics_have_the_field_of_view_that_was_asked_for():
     np.testing.assert_allclose(edges[1], 0, atol=1e-12)
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    ({'image_hw': (0, 10)}, r'image_hw is \(0, 10\)'),
-    ({'rate_hz': 0.0}, 'rate_hz is 0.0, expected more than 0'),
-    ({'frames': -1}, 'frames is -1, expected 0 or more'),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'image_hw': (0, 10)}, r'image_hw is \(0, 10\)'),
+        ({'rate_hz': 0.0}, 'rate_hz is 0.0, expected more than 0'),
+        ({'frames': -1}, 'frames is -1, expected 0 or more'),
+    ],
+)
 def test_impossible_sequences_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         SyntheticSequence(0, **options)
