@@ -4,7 +4,7 @@ import csv
 import io
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from stream3r_ros.node.decode import ImageError, decode_image
 from stream3r_ros.node.process import StartError
 
 PENDING_FRAMES = 30
+MAX_FRAMES = 100_000
 MAX_CLOUD_POINTS = 500_000
 MAX_IMAGE_PIXELS = 33_177_600
 STATUS_FIELDS = [
@@ -73,7 +74,7 @@ class Recorder(Node):
     """Gather what the node says about each frame until enough frames came or it falls silent.
 
     Clouds are put into the world by the pose of their own stamp. A reset begins the record anew,
-    since another stream has another world.
+    since another stream has another world. Of very long streams the last MAX_FRAMES frames count.
     """
 
     def __init__(self, stop: threading.Event) -> None:
@@ -85,11 +86,12 @@ class Recorder(Node):
         if not self._out.name:
             raise StartError('out must name the folder to write, such as -p out:=recording')
         self._heard = time.monotonic()
-        self._statuses: list[StreamStatus] = []
+        self._statuses: deque[StreamStatus] = deque(maxlen=MAX_FRAMES)
+        self._unjoined: list[StreamStatus] = []
         self._images, self._depths, self._clouds, self._poses = (Pending() for _ in range(4))
         self._begin()
         self._subscribe()
-        self._timer = self.create_timer(0.2, self._check_end)
+        self._timer = self.create_timer(0.2, self._on_timer)
 
     def stop(self, timeout_s: float) -> bool:
         """Write what there is; nothing when no frame came."""
@@ -131,31 +133,42 @@ class Recorder(Node):
 
     def _subscribe(self) -> None:
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-        for kind, topic, callback, qos in (
-            (Image, 'image', self._images.put, best_effort),
-            (PoseWithCovarianceStamped, 'stream3r/pose', self._poses.put, reliable),
-            (Image, 'stream3r/depth/image', self._depths.put, reliable),
-            (PointCloud2, 'stream3r/points', self._clouds.put, reliable),
-            (StreamStatus, 'stream3r/status', self._on_status, reliable),
-        ):
-            self.create_subscription(kind, topic, callback, qos)
+        outputs = (
+            (PoseWithCovarianceStamped, 'stream3r/pose', self._poses.put),
+            (Image, 'stream3r/depth/image', self._depths.put),
+            (PointCloud2, 'stream3r/points', self._clouds.put),
+            (StreamStatus, 'stream3r/status', self._on_status),
+        )
+        self._outputs = [
+            self.create_subscription(kind, topic, callback, reliable)
+            for kind, topic, callback in outputs
+        ]
+        self._image_subscription = None
+
+    def _subscribe_to_images(self) -> None:
+        """Subscribe once the node is there, so that who waits for us does not begin too early."""
+        topics = [subscription.topic_name for subscription in self._outputs]
+        if self._image_subscription is None and all(map(self.count_publishers, topics)):
+            qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self._image_subscription = self.create_subscription(
+                Image, 'image', self._images.put, qos
+            )
 
     def _on_status(self, status: StreamStatus) -> None:
         """Join what was heard about a frame; the status is the last message about it."""
         self._heard = time.monotonic()
         self._statuses.append(status)
-        # Topics may overtake each other by a little: join a status that is one frame old.
-        for older in self._statuses[-3:]:
-            self._join(older)
+        # Topics may overtake each other by a little: a status waits for its partners.
+        self._unjoined = [s for s in (*self._unjoined, status) if not self._join(s)]
+        self._unjoined = self._unjoined[-PENDING_FRAMES:]
         if status.processed % 10 == 0:
             self.get_logger().info(f'{status.processed} frames, {len(self._map)} points')
 
-    def _join(self, status: StreamStatus) -> None:
+    def _join(self, status: StreamStatus) -> bool:
         stamp = stamp_ns(status)
         pose, cloud = self._poses.get(stamp), self._clouds.get(stamp)
         if pose is None or cloud is None:
-            return
+            return False
         if status.stream != self._stream:
             self._begin()
             self._stream = status.stream
@@ -163,10 +176,13 @@ class Recorder(Node):
         self._clouds.pop(stamp)
         world_from_camera = pose_matrix(pose)
         self._trajectory[stamp] = world_from_camera
+        if len(self._trajectory) > MAX_FRAMES:
+            self._trajectory.popitem(last=False)
         points, colours, confidence = cloud_arrays(cloud)
         in_world = points @ world_from_camera[:3, :3].T + world_from_camera[:3, 3]
         self._map.add(in_world.astype(np.float32), colours, confidence)
         self._show(self._images.pop(stamp), self._depths.pop(stamp))
+        return True
 
     def _show(self, image: Image | None, depth: Image | None) -> None:
         """Keep the last frame whose image and depth were both heard, for the picture."""
@@ -177,6 +193,10 @@ class Recorder(Node):
             self._shown = decode_image(image, MAX_IMAGE_PIXELS), values
         except ImageError as error:
             self.get_logger().warning(f'no picture of this image: {error}')
+
+    def _on_timer(self) -> None:
+        self._subscribe_to_images()
+        self._check_end()
 
     def _check_end(self) -> None:
         silence_s = time.monotonic() - self._heard
@@ -202,14 +222,15 @@ class Recorder(Node):
         poses = [self._trajectory[stamp] for stamp in sorted(self._trajectory)]
         stamps_s = [stamp / 1e9 for stamp in sorted(self._trajectory)]
         write_trajectory_tum(self._out / 'trajectory.tum', stamps_s, poses)
-        write_bytes(self._out / 'status.csv', statuses_csv(self._statuses).encode())
+        statuses = list(self._statuses)
+        write_bytes(self._out / 'status.csv', statuses_csv(statuses).encode())
         if self._shown is not None:
             picture = demo_picture(
                 *self._shown, points, colours, np.array(poses)[:, :3, 3],
                 up=(0, 0, 1), forward=(1, 0, 0), caption=self.get_parameter('caption').value,
             )  # fmt: skip
             write_png(self._out / 'picture.png', picture)
-        print(summary(self._statuses, len(points), self._out), flush=True)
+        print(summary(statuses, len(points), self._out), flush=True)
 
 
 def pose_matrix(message: PoseWithCovarianceStamped) -> np.ndarray:
