@@ -1,6 +1,6 @@
-"""Make the test folder's own modules importable from every sub-folder."""
+"""Settings for all tests."""
 
-import sys
-from pathlib import Path
+import os
 
-sys.path.insert(0, str(Path(__file__).parent))
+# The networks of the tests are tiny and their processes many: threads would wait for each other.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
