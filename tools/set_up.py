@@ -176,7 +176,9 @@ def _do(step: Step, title: str) -> None:
 
 def _make_venv(log: Path) -> None:
     system = ['--system-site-packages'] if _ros_is_sourced() else []
-    shutil.rmtree(VENV, ignore_errors=True)
+    if VENV.exists():
+        print('      removing the old one', flush=True)
+        shutil.rmtree(VENV, ignore_errors=True)
     _run([sys.executable, '-m', 'venv', *system, str(VENV)], log)
 
 
