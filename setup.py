@@ -21,6 +21,7 @@ setup(
         'numpy>=1.26,<3',
         'opencv-python-headless>=4.8',
         'pillow>=10',
+        'pyyaml>=6',
         'rich>=13',
         'safetensors>=0.4.3',
         'torch>=2.4',
@@ -29,6 +30,10 @@ setup(
     extras_require={
         'video': ['av>=12'],
         'flash-attn': ['flash-attn>=2.6'],
+        # evo is GPL-3 and measures camera poses; Open3D replaces scipy for ICP and normals.
+        'evaluation': ['evo>=1.28', 'scipy>=1.11'],
+        'open3d': ['open3d>=0.18'],
+        'viewer': ['viser>=1.1,<2'],
     },
     entry_points={'console_scripts': ['stream3r = stream3r_ros.cli.main:main']},
 )

@@ -1,7 +1,7 @@
-"""Start the node and, on demand, the player and RViz.
+"""Start the node and, on demand, the player, the viewer and RViz.
 
 ros2 launch stream3r_ros stream3r.launch.py image:=/camera/image_raw
-ros2 launch stream3r_ros stream3r.launch.py player:=true source:=synthetic:0 rviz:=true
+ros2 launch stream3r_ros stream3r.launch.py player:=true source:=synthetic:0 viewer:=true
 """
 
 from pathlib import Path
@@ -79,6 +79,9 @@ def described_arguments() -> list[tuple[str, str, str]]:
         ('source', 'synthetic:0', 'What the player plays: folder, video or synthetic:SEED'),
         ('rate', '0.0', "Images per second of the player; 0 is the source's own"),
         ('loop', 'true', 'Let the player begin again at the end'),
+        ('viewer', 'false', 'Start the viewer, a web page'),
+        ('viewer_host', '127.0.0.1', 'Address of the page; 0.0.0.0 lets other machines in'),
+        ('viewer_port', '8080', 'Port of the page; 0 is any free one'),
         ('rviz', 'false', 'Start RViz'),
         ('rviz_config', str(SHARE / 'config' / 'stream3r.rviz'), 'RViz view'),
     )  # fmt: skip
@@ -91,7 +94,7 @@ def described_arguments() -> list[tuple[str, str, str]]:
 
 
 def nodes(context: LaunchContext) -> list[Node]:
-    """Describe the node, the player and RViz."""
+    """Describe the node, the player, the viewer and RViz."""
     value = {
         name: LaunchConfiguration(name).perform(context) for name, *_ in described_arguments()
     }
@@ -123,6 +126,16 @@ def nodes(context: LaunchContext) -> list[Node]:
         remappings=[(topic, value[name]) for name, topic, _ in TOPICS if name in INPUTS],
         arguments=log_level,
     )
+    viewer = Node(
+        package='stream3r_ros',
+        executable='stream3r_viewer',
+        name='stream3r_viewer',
+        output='screen',
+        condition=IfCondition(value['viewer']),
+        parameters=[{'host': value['viewer_host'], 'port': int(value['viewer_port'])}],
+        remappings=[(seen_beside(topic), seen_beside(value[name])) for name, topic, _ in TOPICS],
+        arguments=log_level,
+    )
     rviz = Node(
         package='rviz2',
         executable='rviz2',
@@ -131,7 +144,12 @@ def nodes(context: LaunchContext) -> list[Node]:
         parameters=[sim_time],
         arguments=['-d', value['rviz_config'], *log_level],
     )
-    return [perception, player, rviz]
+    return [perception, player, viewer, rviz]
+
+
+def seen_beside(topic: str) -> str:
+    """Name one of the node's own topics as another node in its namespace does."""
+    return topic.replace('~/', 'stream3r/')
 
 
 def is_true(name: str) -> ParameterValue:

@@ -119,10 +119,10 @@ def wait_until(condition, what='condition', timeout_s: float = PATIENCE_S):
 class Participant:
     """Publish images to the node and record everything it publishes."""
 
-    def __init__(self, domain: int, compressed: bool = False):
+    def __init__(self, domain: int, compressed: bool = False, name: str = 'participant'):
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
-        self.node = Node('participant', context=self._context)
+        self.node = Node(name, context=self._context)
         self.records = defaultdict(list)  # output -> [(message, source timestamp)]
         kind, topic = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
         self._images = self.node.create_publisher(kind, topic, 10)

@@ -27,10 +27,11 @@ NEIGHBOURS = {
     'synthetic': BASE,
     'sources': {*BASE, 'synthetic'},
     'export': BASE,
-    'node': {*CORE, 'sources', 'export', 'msg'},
+    'viewing': {*BASE, 'export'},
+    'node': {*CORE, 'sources', 'export', 'viewing', 'msg'},
     'evaluation': {*CORE, *EDGE},
     'training': {*CORE, *EDGE, 'evaluation'},
-    'cli': {*CORE, *EDGE, 'evaluation', 'training'},
+    'cli': {*CORE, *EDGE, 'viewing', 'evaluation', 'training'},
     '__main__': {'cli'},
 }
 ROOMS = [room for room in NEIGHBOURS if (PACKAGE / room).is_dir()]

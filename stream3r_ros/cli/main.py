@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import stream3r_ros
-from stream3r_ros.cli import run
+from stream3r_ros.cli import evaluate, run, train, view
 
-COMMANDS = (run,)
+COMMANDS = (run, view, evaluate, train)
 FAILURE, INTERRUPTED, TERMINATED = 2, 130, 143
 
 

@@ -33,16 +33,22 @@ class CameraHead(nn.Module):
 
     def forward(self, camera_tokens: Tensor, reach: Reach) -> Tensor:
         """Refine camera tokens (B, S, 2C) to pose encodings (B, S, 9)."""
+        return self.refine(camera_tokens, reach)[-1]
+
+    def refine(self, camera_tokens: Tensor, reach: Reach) -> list[Tensor]:
+        """Give the pose encodings (B, S, 9) after every iteration; training looks at all."""
         tokens = self.token_norm(camera_tokens)
         prediction = self.empty_pose_tokens.expand(*tokens.shape[:2], -1)
         accumulated = torch.zeros_like(prediction)
+        refined = []
         for iteration in range(self.num_iterations):
             x = self._modulate(tokens, prediction)
             for index, block in enumerate(self.trunk):
                 x = block(x, attend=reach.camera_block(iteration, index))
             accumulated = accumulated + self.pose_branch(self.trunk_norm(x))
             prediction = accumulated
-        return torch.cat([prediction[..., :7], F.relu(prediction[..., 7:])], dim=-1)
+            refined.append(torch.cat([prediction[..., :7], F.relu(prediction[..., 7:])], dim=-1))
+        return refined
 
     def _modulate(self, tokens: Tensor, prediction: Tensor) -> Tensor:
         modulation = self.poseLN_modulation(self.embed_pose(prediction))

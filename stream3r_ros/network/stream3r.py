@@ -133,19 +133,22 @@ class Stream3R(nn.Module):
         if 'pose' in outputs:
             pose = self.camera_head(kept[self.config.depth - 1][:, :, 0].float(), reach)
         if 'depth' in outputs:
-            raw, depth_confidence = self._dense(self.depth_head, kept, tables)
+            raw, depth_confidence = self.dense(self.depth_head, kept, tables)
             depth = activate_depth(raw)
         if 'points' in outputs:
-            raw, points_confidence = self._dense(self.point_head, kept, tables)
+            raw, points_confidence = self.dense(self.point_head, kept, tables)
             points = activate_points(raw)
         return Predictions(
             tables.image_hw, pose, depth, depth_confidence, points, points_confidence
         )
 
-    def _dense(
+    def dense(
         self, head: DptHead, kept: dict[int, Tensor], tables: SizeTables
     ) -> tuple[Tensor, Tensor]:
-        """Run a dense head over (B, S, P, 2C) tokens, a few frames at a time."""
+        """Run a dense head over (B, S, P, 2C) tokens, a few frames at a time.
+
+        Returns raw values (B, S, H, W, channels) and confidence (B, S, H, W).
+        """
         special = self.config.num_special_tokens
         levels = [kept[layer][:, :, special:].flatten(0, 1) for layer in self.config.dpt_layers]
         chunks = zip(*(level.split(FRAMES_PER_HEAD_PASS) for level in levels), strict=True)

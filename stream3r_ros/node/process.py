@@ -3,6 +3,7 @@
 import importlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -37,12 +38,25 @@ def run(module: str, factory: str, args: Sequence[str] | None = None) -> int:
     def on_signal(*_: object) -> None:
         if starting.is_set():
             _exit_now(0)
-        stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
+    arrived = _socket_of_signals()
+    threading.Thread(target=lambda: (arrived.recv(1), stop.set()), daemon=True).start()
     create_node = getattr(importlib.import_module(module), factory)
     return _spin(create_node, stop, starting, args)
+
+
+def _socket_of_signals() -> socket.socket:
+    """Give a socket that can be read as soon as a signal comes, in whichever thread it does.
+
+    Of two signals in quick succession the kernel may give both to another thread than the main
+    one. That would go on sleeping, and Python runs its handlers in no other.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
+    return reader
 
 
 def _spin(
@@ -69,7 +83,6 @@ def _spin(
     )
     spinning.start()
     starting.clear()
-    # The main thread waits here, so that signals are handled at once whatever the node does.
     stop.wait()
     executor.wake()
     ended = node.stop(STOP_GRACE_S)

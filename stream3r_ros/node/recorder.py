@@ -13,8 +13,6 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
-from sensor_msgs_py import point_cloud2
-from tf_transformations import quaternion_matrix
 
 from stream3r_ros.export import (
     VoxelMap,
@@ -26,6 +24,7 @@ from stream3r_ros.export import (
 )
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node.decode import ImageError, decode_image
+from stream3r_ros.node.heard import Pending, cloud_arrays, pose_matrix, stamp_ns
 from stream3r_ros.node.process import StartError
 
 PENDING_FRAMES = 30
@@ -42,32 +41,6 @@ SHOWN = (
     ('publishing', 'latency_publish'),
     ('total', 'latency_total'),
 )
-
-
-def stamp_ns(message) -> int:
-    """Give a message's stamp in nanoseconds."""
-    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-
-
-class Pending:
-    """The newest messages of one topic by stamp; bounded, for partners that may never come."""
-
-    def __init__(self) -> None:
-        self._messages: OrderedDict[int, object] = OrderedDict()
-
-    def put(self, message) -> None:
-        """Remember a message."""
-        self._messages[stamp_ns(message)] = message
-        if len(self._messages) > PENDING_FRAMES:
-            self._messages.popitem(last=False)
-
-    def pop(self, stamp: int):
-        """Take the message of this stamp, or None."""
-        return self._messages.pop(stamp, None)
-
-    def get(self, stamp: int):
-        """Look at the message of this stamp, or None."""
-        return self._messages.get(stamp)
 
 
 class Recorder(Node):
@@ -88,7 +61,9 @@ class Recorder(Node):
         self._heard = time.monotonic()
         self._statuses: deque[StreamStatus] = deque(maxlen=MAX_FRAMES)
         self._unjoined: list[StreamStatus] = []
-        self._images, self._depths, self._clouds, self._poses = (Pending() for _ in range(4))
+        self._images, self._depths, self._clouds, self._poses = (
+            Pending(PENDING_FRAMES) for _ in range(4)
+        )
         self._begin()
         self._subscribe()
         self._timer = self.create_timer(0.2, self._on_timer)
@@ -204,8 +179,9 @@ class Recorder(Node):
             self._check_patience(silence_s)
             return
         frames, idle = self.get_parameter('frames').value, self.get_parameter('idle').value
-        enough = frames and self._statuses[-1].received >= frames
-        if (idle and silence_s > idle) or (enough and silence_s > 1.0):
+        beyond = self._statuses[-1].received - frames if frames else -1
+        # What was played to its end may still be under way; an endless stream goes on.
+        if (idle and silence_s > idle) or beyond > 0 or (beyond == 0 and silence_s > 1.0):
             self._stop_requested.set()
 
     def _check_patience(self, silence_s: float) -> None:
@@ -231,25 +207,6 @@ class Recorder(Node):
             )  # fmt: skip
             write_png(self._out / 'picture.png', picture)
         print(summary(statuses, len(points), self._out), flush=True)
-
-
-def pose_matrix(message: PoseWithCovarianceStamped) -> np.ndarray:
-    """Give the rigid (4, 4) matrix of a pose."""
-    pose = message.pose.pose
-    matrix = quaternion_matrix([
-        pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w,
-    ])  # fmt: skip
-    matrix[:3, 3] = pose.position.x, pose.position.y, pose.position.z
-    return matrix
-
-
-def cloud_arrays(cloud: PointCloud2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the valid points (N, 3), their colours (N, 3) uint8 and confidences (N,)."""
-    records = point_cloud2.read_points(cloud, skip_nans=True).ravel()
-    points = np.stack([records['x'], records['y'], records['z']], axis=-1)
-    packed = np.ascontiguousarray(records['rgb']).view(np.uint32)
-    colours = np.stack([packed >> 16, packed >> 8, packed], axis=-1).astype(np.uint8)
-    return points, colours, np.ascontiguousarray(records['confidence'])
 
 
 def statuses_csv(statuses: list[StreamStatus]) -> str:

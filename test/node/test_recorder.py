@@ -5,12 +5,15 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import urllib.request
 
 import numpy as np
+import psutil
 import pytest
 import trimesh
-from node_harness import ROOT
+from node_harness import ROOT, wait_until
 from PIL import Image as PillowImage
 
 pytestmark = pytest.mark.timeout(180)
@@ -57,6 +60,55 @@ def test_the_demo_leaves_cloud_trajectory_picture_and_accounts(tmp_path, own_dom
     with PillowImage.open(out / 'picture.png') as picture:
         assert len(picture.convert('RGB').getcolors(maxcolors=2**24)) > 1000
     assert re.search(r'network, median / p95 +[0-9.]+ / [0-9.]+ ms', result.stdout)
+
+
+@pytest.mark.skipif(shutil.which('stream3r_viewer') is None, reason='needs an activated shell')
+def test_the_endless_demo_serves_its_page_until_ctrl_c(tmp_path, own_domain):
+    environment = {name: value for name, value in os.environ.items() if name != 'DEMO_FRAMES'}
+    environment |= {
+        'DEMO_PORT': '0', 'DEMO_OUT': str(tmp_path / 'out'), 'DEMO_DOMAIN_ID': str(own_domain),
+    }  # fmt: skip
+    log = tmp_path / 'log'
+    with log.open('w') as output:
+        demo = subprocess.Popen(
+            [ROOT / 'tools' / 'demo'], env=environment, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_until(lambda: 'viewer: http://' in log.read_text(), 'the address')
+        address = re.search(r'viewer: (http://\S+)', log.read_text())[1]
+        with urllib.request.urlopen(address, timeout=10) as page:
+            assert page.status == 200
+        wait_until((tmp_path / 'out' / 'picture.png').exists, 'a picture', timeout_s=90)
+        assert demo.poll() is None
+        os.killpg(demo.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
+        assert demo.wait(10) == 0
+    finally:
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGKILL)
+            demo.wait()
+    assert 'Traceback' not in log.read_text()
+    assert not [p for p in psutil.process_iter() if belongs_to(p, demo.pid)]
+
+
+def belongs_to(process, session):
+    try:
+        return os.getsid(process.pid) == session
+    except ProcessLookupError:
+        return False
+
+
+@pytest.mark.skipif(shutil.which('stream3r_viewer') is None, reason='needs an activated shell')
+def test_a_demo_whose_port_is_taken_says_so_and_ends(tmp_path, own_domain):
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        environment = {name: value for name, value in os.environ.items() if name != 'DEMO_FRAMES'}
+        environment |= {
+            'DEMO_PORT': str(taken.getsockname()[1]), 'DEMO_OUT': str(tmp_path / 'out'),
+            'DEMO_DOMAIN_ID': str(own_domain),
+        }  # fmt: skip
+        result = run_demo(environment)
+    assert result.returncode == 2
+    assert 'is in use' in result.stderr
 
 
 @pytest.mark.parametrize('frames', ['0', 'many', '-3'])

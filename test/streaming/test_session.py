@@ -6,6 +6,7 @@ import pytest
 import torch
 from golden import golden_images, tiny_network
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from stream3r_ros.network import Stream3R
 from stream3r_ros.streaming import StreamSession
@@ -221,6 +222,29 @@ def test_no_step_reads_a_tensor_value_back_to_the_host(mode, dtype):
             session.step(image)
     assert len(record.names) > 100
     assert not [name for name in record.names if any(read in name for read in HOST_READS)]
+
+
+def test_a_causal_step_grows_by_attention_alone_and_in_proportion_to_the_cached_frames():
+    cpu_attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+
+    def attention_flops(query, key, *_, **__):
+        return 4 * query.numel() * key.shape[2]
+
+    attention_flops._get_raw = True  # wants tensors, not shapes
+
+    session = StreamSession(tiny_network(), 'causal')
+    attention, rest = [], []
+    for image in golden_images(6, 28, 42):
+        counter = FlopCounterMode(display=False, custom_mapping={cpu_attention: attention_flops})
+        with counter:
+            session.step(image)
+        counts = counter.get_flop_counts()['Global']
+        attention.append(counts.pop(cpu_attention))
+        rest.append(sum(counts.values()))
+    assert len(set(rest)) == 1
+    growth = {later - earlier for earlier, later in zip(attention, attention[1:], strict=False)}
+    assert len(growth) == 1
+    assert growth.pop() > 0
 
 
 def test_tables_of_the_image_size_are_computed_once():

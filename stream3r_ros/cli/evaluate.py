@@ -1,0 +1,155 @@
+"""`stream3r eval`: measure a network on synthetic sequences or on published data sets."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from stream3r_ros.cli.run import positive
+
+DESCRIPTION = """\
+Measure depth, pose and points, and print the field's table with published rows beside.
+
+  synthetic        rendered here: needs no data
+  reconstruction   accuracy, completeness, normal consistency on 7-Scenes or NRGBD
+  depth            video depth on Sintel, Bonn or KITTI
+  pose             camera pose on TUM RGB-D, ScanNet or Sintel (needs evo: pip install evo)
+"""
+ROOT_HELP = 'folder of the data set as it is published'
+
+
+def add_parser(subparsers: Any, **options: Any) -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        'eval',
+        help='measure a network against the truth',
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **options,
+    )
+    protocols = parser.add_subparsers(title='protocols', metavar='PROTOCOL', required=True)
+    _add_synthetic(protocols, options)
+    _add_reconstruction(protocols, options)
+    _add_depth(protocols, options)
+    _add_pose(protocols, options)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    """Run one of the protocols."""
+    from stream3r_ros.cli import measure
+
+    measure.measure(arguments)
+
+
+def _add_synthetic(protocols: Any, options: dict[str, Any]) -> None:
+    parser = _protocol(
+        protocols, 'synthetic', 'rendered rooms, one median scale a sequence', options
+    )
+    parser.add_argument(
+        '--split',
+        choices=('house', 'open'),
+        default='house',
+        help='new paths in the demo house, or rooms never seen (default: house)',
+    )
+    parser.add_argument(
+        '--frames', metavar='N', type=positive, default=8, help='frames a sequence (default: 8)'
+    )
+    parser.add_argument(
+        '--sequences',
+        metavar='N',
+        type=positive,
+        default=50,
+        help='sequences, from the first reserved seed on (default: 50)',
+    )
+    _add_window_size(parser)
+
+
+def _add_reconstruction(protocols: Any, options: dict[str, Any]) -> None:
+    parser = _protocol(protocols, 'reconstruction', 'accuracy and completeness', options)
+    _add_dataset_arguments(parser, ('7scenes', 'nrgbd'))
+    parser.add_argument(
+        '--stride',
+        metavar='K',
+        type=positive,
+        help="take one of K frames instead of the protocol's few; small ones make long streams",
+    )
+
+
+def _add_depth(protocols: Any, options: dict[str, Any]) -> None:
+    parser = _protocol(protocols, 'depth', 'video depth', options)
+    _add_dataset_arguments(parser, ('sintel', 'bonn', 'kitti'))
+    parser.add_argument(
+        '--align',
+        choices=('scale', 'scale-shift', 'metric'),
+        default='scale',
+        help='what is fitted to the truth, once a video (default: scale)',
+    )
+
+
+def _add_pose(protocols: Any, options: dict[str, Any]) -> None:
+    parser = _protocol(protocols, 'pose', 'camera pose, measured by evo', options)
+    _add_dataset_arguments(parser, ('tum', 'scannet', 'sintel'))
+
+
+def _protocol(protocols: Any, name: str, summary: str, options: dict[str, Any]) -> Any:
+    parser = protocols.add_parser(name, help=summary, description=summary, **options)
+    parser.set_defaults(execute=execute, protocol=name)
+    group = parser.add_argument_group('network')
+    group.add_argument(
+        '--weights',
+        metavar='SOURCE',
+        default='demo',
+        help='demo, a .safetensors file, a folder with config.json and weights, or '
+        'a Hugging Face repository (default: demo)',
+    )
+    group.add_argument('--revision', help='branch, tag or commit of the repository')
+    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    group.add_argument(
+        '--dtype',
+        choices=('auto', 'float32', 'bfloat16', 'float16'),
+        default='auto',
+        help='type of the computations',
+    )
+    files = parser.add_argument_group('files, replaced whole or not at all')
+    for kind in ('json', 'markdown', 'latex'):
+        files.add_argument(f'--{kind}', metavar='FILE', type=Path, help=f'write {kind}')
+    return parser
+
+
+def _add_dataset_arguments(parser: Any, datasets: tuple[str, ...]) -> None:
+    parser.add_argument('root', metavar='ROOT', type=Path, help=ROOT_HELP)
+    parser.add_argument('--dataset', choices=datasets, required=True, help='which data set it is')
+    parser.add_argument(
+        '--only',
+        metavar='NAMES',
+        type=_names,
+        help='measure only these sequences, separated by commas',
+    )
+    parser.add_argument(
+        '--mode', choices=('causal', 'window'), default='causal', help='(default: causal)'
+    )
+    _add_window_size(parser)
+    parser.add_argument(
+        '--size',
+        metavar='PIXELS',
+        type=positive,
+        help="width of the network's image (default: what the network was trained at)",
+    )
+
+
+def _add_window_size(parser: Any) -> None:
+    parser.add_argument(
+        '--window-size',
+        metavar='N',
+        type=positive,
+        default=5,
+        help='frames in the window, with the present one (default: 5)',
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name for name in text.split(',') if name)
+    if not names:
+        raise argparse.ArgumentTypeError(f'{text!r} names no sequence')
+    return names

@@ -1,0 +1,1 @@
+"""What the field measures: reconstruction, video depth, camera pose, and the synthetic splits."""

@@ -1,0 +1,81 @@
+"""Run a network over the frames of a sequence, one stream a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from stream3r_ros.network import Predictions, Stream3R
+from stream3r_ros.streaming import StreamSession
+
+Advance = Callable[[], None]
+"""Called after every frame."""
+
+
+def no_progress() -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class StreamMode:
+    """What a frame looks back on: all frames before it, or a window of them."""
+
+    mode: str = 'causal'
+    window_size: int = 5
+
+    def __str__(self) -> str:
+        """Name the mode for a table."""
+        return f'window {self.window_size}' if self.mode == 'window' else self.mode
+
+
+@dataclass(frozen=True, eq=False)
+class CameraEstimate:
+    """What the network says of one frame, on the host; None for what was not asked for.
+
+    `depth` (H, W), `points` (H, W, 3) in the anchor's frame, `world_from_camera` (4, 4) and
+    `intrinsics` (3, 3) in network pixels, all in the network's unit.
+    """
+
+    depth: np.ndarray | None
+    points: np.ndarray | None
+    world_from_camera: np.ndarray
+    intrinsics: np.ndarray
+
+
+def stream_estimates(
+    network: Stream3R,
+    images: Iterable[Tensor],
+    frames: int,
+    mode: StreamMode,
+    outputs: Collection[str],
+    advance: Advance = no_progress,
+) -> Iterator[CameraEstimate]:
+    """Answer images (3, H, W) in [0, 1], at most `frames` of them, one after the other.
+
+    `outputs` must hold `pose`. Memory grows with `frames` in causal mode. Raises ValueError when
+    a pose or a depth is not finite.
+    """
+    session = StreamSession(network, mode.mode, mode.window_size, frames, outputs)
+    for image in images:
+        estimate = _to_host(session.step(image))
+        for name, values in (('pose', estimate.world_from_camera), ('depth', estimate.depth)):
+            if values is not None and not np.isfinite(values).all():
+                raise ValueError(f'the {name} of frame {session.frame_count - 1} is not finite')
+        advance()
+        yield estimate
+
+
+def _to_host(predictions: Predictions) -> CameraEstimate:
+    return CameraEstimate(
+        _array(predictions.depth),
+        _array(predictions.points),
+        predictions.world_from_camera[0, 0].double().cpu().numpy(),
+        predictions.intrinsics[0, 0].double().cpu().numpy(),
+    )
+
+
+def _array(batch: Tensor | None) -> np.ndarray | None:
+    return None if batch is None else batch[0, 0].cpu().numpy()

@@ -1,0 +1,63 @@
+"""Messages that were heard and wait for their partners of the same stamp, and their arrays."""
+
+from collections import OrderedDict
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from sensor_msgs.msg import PointCloud2
+from sensor_msgs_py import point_cloud2
+from tf_transformations import quaternion_matrix
+
+
+def stamp_ns(message) -> int:
+    """Give a message's stamp in nanoseconds."""
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+class Pending:
+    """The newest messages of one topic by stamp; bounded, for partners that may never come."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._messages: OrderedDict[int, object] = OrderedDict()
+
+    def put(self, message) -> None:
+        """Remember a message."""
+        self._messages[stamp_ns(message)] = message
+        if len(self._messages) > self._most:
+            self._messages.popitem(last=False)
+
+    def pop(self, stamp: int):
+        """Take the message of this stamp, or None."""
+        return self._messages.pop(stamp, None)
+
+    def get(self, stamp: int):
+        """Look at the message of this stamp, or None."""
+        return self._messages.get(stamp)
+
+
+def pose_matrix(message: PoseWithCovarianceStamped) -> np.ndarray:
+    """Give the rigid (4, 4) matrix of a pose."""
+    pose = message.pose.pose
+    matrix = quaternion_matrix([
+        pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w,
+    ])  # fmt: skip
+    matrix[:3, 3] = pose.position.x, pose.position.y, pose.position.z
+    return matrix
+
+
+def cloud_grids(cloud: PointCloud2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give an organised cloud's points (h, w, 3), colours (h, w, 3) uint8, confidences (h, w)."""
+    shape = cloud.height, cloud.width
+    records = point_cloud2.read_points(cloud, skip_nans=False).reshape(shape)
+    points = np.stack([records['x'], records['y'], records['z']], axis=-1)
+    packed = np.ascontiguousarray(records['rgb']).view(np.uint32)
+    colours = np.stack([packed >> 16, packed >> 8, packed], axis=-1).astype(np.uint8)
+    return points, colours, np.ascontiguousarray(records['confidence'])
+
+
+def cloud_arrays(cloud: PointCloud2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the valid points (N, 3), their colours (N, 3) uint8 and confidences (N,)."""
+    points, colours, confidence = cloud_grids(cloud)
+    known = np.isfinite(points).all(axis=-1)
+    return points[known], colours[known], confidence[known]

@@ -1,0 +1,255 @@
+"""Show what the node publishes on a web page, and let people change its parameters there."""
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from stream3r_ros.msg import StreamStatus
+from stream3r_ros.node.decode import ImageError, decode_image
+from stream3r_ros.node.heard import Pending, cloud_grids, pose_matrix, stamp_ns
+from stream3r_ros.node.log import Throttle
+from stream3r_ros.node.process import STOP_GRACE_S, StartError
+from stream3r_ros.node.remote import RemoteNode
+from stream3r_ros.viewing import (
+    Choice,
+    LiveView,
+    Meter,
+    Slider,
+    StreamNumbers,
+    StreamPanel,
+    ViewedFrame,
+    ViewingError,
+    ViewLimits,
+    address,
+    open_server,
+)
+from stream3r_ros.viewing.numbers import stream_table
+
+PENDING_FRAMES = 5
+MAX_IMAGE_PIXELS = 33_177_600
+NUMBERS_PERIOD_S = 0.25
+SILENCE_S = 2.0
+NUMBERS = tuple(StreamNumbers.__dataclass_fields__)
+
+CONTROLS = (
+    Choice(
+        'mode', ('window', 'causal', 'full'), 'What a frame sees; a change restarts the stream'
+    ),
+    Slider('window_size', 1, 32, 1, 'Frames seen in window mode; a change begins a new stream'),
+    Slider('min_confidence', 1.0, 10.0, 0.05, 'Points under this confidence are left out'),
+    Slider('point_stride', 0, 16, 1, 'Every n-th row and column becomes a point; 0 chooses'),
+)
+
+
+class Viewer(Node):
+    """Serve a page with the growing map, the present frame, numbers and controls.
+
+    Subscriptions only store messages; a timer joins the newest frame whose cloud and pose are
+    there and shows it, at most ``cloud_rate`` times a second, so frames between are left out.
+    A new stream, or a node that was started anew, begins an empty map.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__('stream3r_viewer')
+        self.exit_status = 0
+        self._declare()
+        self._server = self._open()
+        print(f'viewer: {address(self._server)}', flush=True)
+        self._throttle = Throttle()
+        self._meter = Meter()
+        self._stream: int | None = None
+        self._shown_ns = -1
+        self._numbers_due_s = 0.0
+        self._statuses: list[StreamStatus] = []
+        self._images, self._depths, self._infos, self._clouds, self._poses = (
+            Pending(PENDING_FRAMES) for _ in range(5)
+        )
+        self._remote = RemoteNode(
+            self, self._value('node'), [control.name for control in CONTROLS],
+            self._on_values, self._on_sentence,
+        )  # fmt: skip
+        self._panel = StreamPanel(self._server, CONTROLS, self._remote.set, self._remote.reset)
+        self._view = LiveView(self._server, self._limits())
+        self._subscribe()
+        self._timer = self.create_timer(1 / self._value('cloud_rate'), self._on_timer)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Do nothing: the server has to live as long as a callback may use it."""
+        return True
+
+    def destroy_node(self) -> None:
+        """Close the page's connections, once the executor has ended."""
+        closing = threading.Thread(target=self._server.stop, daemon=True)
+        closing.start()
+        closing.join(STOP_GRACE_S)
+        super().destroy_node()
+
+    # --- start ---
+
+    def _declare(self) -> None:
+        def describe(text: str, **more) -> ParameterDescriptor:
+            return ParameterDescriptor(description=text, read_only=True, **more)
+
+        def whole(low: int, high: int) -> dict:
+            bounds = IntegerRange(from_value=low, to_value=high, step=1)
+            return {'integer_range': [bounds]}
+
+        rate = {'floating_point_range': [FloatingPointRange(from_value=0.1, to_value=30.0)]}
+        table = (
+            ('host', '127.0.0.1', describe(
+                'Address to serve the page on; 0.0.0.0 lets other machines see and steer'
+            )),
+            ('port', 8080, describe('Port of the page; 0 is any free one', **whole(0, 65535))),
+            ('node', 'stream3r', describe('Name of the node whose topics are shown')),
+            ('cloud_rate', 10.0, describe('Most frames shown a second', **rate)),
+            ('map_rate', 2.0, describe('Most updates of the map a second', **rate)),
+            ('max_points', 200_000, describe(
+                'Most points of the map; its voxels grow to stay below', **whole(1000, 5_000_000)
+            )),
+            ('max_cloud_points', 50_000, describe(
+                'Most points of the present cloud; larger ones are thinned',
+                **whole(1000, 5_000_000),
+            )),
+            ('max_cameras', 30, describe('Most past cameras shown', **whole(1, 500))),
+        )  # fmt: skip
+        try:
+            for name, default, descriptor in table:
+                self.declare_parameter(name, default, descriptor)
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise StartError(str(error)) from error
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _open(self):
+        try:
+            return open_server(self._value('host'), self._value('port'), 'STream3R')
+        except ViewingError as error:
+            raise StartError(str(error)) from error
+
+    def _limits(self) -> ViewLimits:
+        return ViewLimits(
+            max_points=self._value('max_points'),
+            max_cloud_points=self._value('max_cloud_points'),
+            max_cameras=self._value('max_cameras'),
+            map_period_s=1 / self._value('map_rate'),
+        )
+
+    def _subscribe(self) -> None:
+        node = self._value('node')
+        outputs = (
+            (PoseWithCovarianceStamped, f'{node}/pose', self._poses.put, 10),
+            (CameraInfo, f'{node}/depth/camera_info', self._infos.put, 10),
+            (Image, f'{node}/depth/image', self._depths.put, 2),
+            (PointCloud2, f'{node}/points', self._clouds.put, 2),
+            (StreamStatus, f'{node}/status', self._on_status, 10),
+        )
+        for kind, topic, callback, depth in outputs:
+            self._listen(kind, topic, callback, depth, ReliabilityPolicy.RELIABLE)
+        self._listen(Image, 'image', self._images.put, 1, ReliabilityPolicy.BEST_EFFORT)
+
+    def _listen(
+        self, kind: type, topic: str, callback, depth: int, reliability: ReliabilityPolicy
+    ) -> None:
+        self.create_subscription(
+            kind, topic, callback, QoSProfile(depth=depth, reliability=reliability),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )  # fmt: skip
+
+    # --- the stream ---
+
+    def _on_status(self, status: StreamStatus) -> None:
+        last = self._meter.latest
+        if last is not None and status.received < last.received:
+            self._meter.clear()  # another process: its parameters may be others, too
+            self._remote.forget()
+            self._stream = None
+        if status.stream != self._stream:
+            self._begin_stream(status.stream)
+        numbers = StreamNumbers(**{name: getattr(status, name) for name in NUMBERS})
+        self._meter.add(time.monotonic(), numbers)
+        self._statuses = [*self._statuses, status][-PENDING_FRAMES:]
+
+    def _begin_stream(self, number: int) -> None:
+        self._stream = number
+        self._statuses = []
+        self._view.clear()
+
+    def _on_timer(self) -> None:
+        self._remote.work()
+        frame = self._newest_frame()
+        if frame is not None:
+            self._view.add(frame)
+            self._panel.show_pictures(frame)
+        now_s = time.monotonic()
+        self._view.refresh(now_s)
+        if now_s >= self._numbers_due_s:
+            self._numbers_due_s = now_s + NUMBERS_PERIOD_S
+            self._panel.enable(self._remote.is_known)
+            self._panel.show_numbers(self._numbers(now_s))
+
+    def _newest_frame(self) -> ViewedFrame | None:
+        """Join the newest frame whose cloud and pose have come, unless it was shown."""
+        for status in reversed(self._statuses):
+            stamp = stamp_ns(status)
+            cloud, pose = self._clouds.get(stamp), self._poses.get(stamp)
+            if cloud is not None and pose is not None:
+                self._statuses = self._statuses[self._statuses.index(status) + 1 :]
+                return self._frame(stamp, cloud, pose)
+        return None
+
+    def _frame(
+        self, stamp: int, cloud: PointCloud2, pose: PoseWithCovarianceStamped
+    ) -> ViewedFrame | None:
+        depth, info, image = (p.get(stamp) for p in (self._depths, self._infos, self._images))
+        try:
+            points, colours, confidence = cloud_grids(cloud)
+            return ViewedFrame(
+                pose_matrix(pose),
+                points,
+                colours,
+                confidence,
+                image_rgb=None if image is None else decode_image(image, MAX_IMAGE_PIXELS),
+                depth=None if depth is None else depth_array(depth),
+                intrinsics=None if info is None else np.reshape(info.k, (3, 3)),
+            )
+        except (ImageError, ValueError, KeyError) as error:
+            if self._throttle.allows(str(error)):
+                self.get_logger().warning(f'a frame cannot be shown: {error}')
+            return None
+
+    # --- the page ---
+
+    def _numbers(self, now_s: float) -> str:
+        node = self._value('node')
+        if self._meter.latest is None:
+            there = 'is there, no frame came yet' if self._remote.is_known else 'is not there yet'
+            return f'Waiting: **{node}** {there}.'
+        text = stream_table(self._meter, now_s, self._view.point_count, self._view.voxel_size)
+        silence_s = self._meter.silence_s(now_s)
+        if silence_s > SILENCE_S:
+            text += f'\n\nNo frame for {silence_s:.0f} s.'
+        return text
+
+    def _on_values(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self._panel.set_value(name, value)
+
+    def _on_sentence(self, sentence: str) -> None:
+        self._panel.say(sentence)
+
+
+def depth_array(message: Image) -> np.ndarray:
+    """Give a 32FC1 image as float32 (h, w); raises ValueError for any other."""
+    if message.encoding != '32FC1':
+        raise ValueError(f"depth has encoding '{message.encoding}', expected 32FC1")
+    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
