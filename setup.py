@@ -15,7 +15,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['stream3r_ros', 'stream3r_ros.*']),
-    package_data={'stream3r_ros.network': ['demo/*']},
+    package_data={'stream3r_ros.network': ['demo_weights/*']},
     install_requires=[
         'huggingface_hub>=0.24',
         'numpy>=1.26,<3',

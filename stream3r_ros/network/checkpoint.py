@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stream3r_ros.network.config import NetworkConfig
-from stream3r_ros.network.demo import DEMO_CONFIG, DEMO_NOTICE, demo_tensor
+from stream3r_ros.network.demo import DEMO_FOLDER, DEMO_NOTICE
 from stream3r_ros.network.stream3r import Stream3R
 
 log = logging.getLogger(__name__)
@@ -63,11 +63,11 @@ def load_network(
     """
     target = resolve_device(device)
     compute_type = resolve_dtype(dtype, target)
-    if source == 'demo':
-        network = _load_demo()
-    else:
-        weights, config = locate(str(source), revision)
-        network = _load_file(weights, config, target, compute_type)
+    is_demo = source == 'demo'
+    weights, config = locate(str(DEMO_FOLDER if is_demo else source), revision)
+    network = _load_file(weights, config, target, compute_type)
+    if is_demo:
+        log.warning('%s', DEMO_NOTICE)
     network.set_compute_type(compute_type).to(target).eval().requires_grad_(False)
     log.info('%s loaded on %s in %s', source, target, str(compute_type).removeprefix('torch.'))
     return network
@@ -172,16 +172,6 @@ def _hub_config(repository: str, revision: str | None) -> Path | None:
         return Path(hf_hub_download(repository, CONFIG_NAME, revision=revision))
     except (EntryNotFoundError, OfflineModeIsEnabled):
         return None  # LocalEntryNotFoundError is an EntryNotFoundError
-
-
-def _load_demo() -> Stream3R:
-    network = Stream3R(DEMO_CONFIG)
-    state = network.state_dict()
-    network.load_state_dict(
-        {key: demo_tensor(key, tensor.shape, DEMO_CONFIG) for key, tensor in state.items()}
-    )
-    log.warning('%s', DEMO_NOTICE)
-    return network
 
 
 def _load_file(

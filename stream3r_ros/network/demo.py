@@ -1,18 +1,15 @@
 """The small network behind the source name ``demo``."""
 
-import zlib
-
-import numpy as np
-import torch
-from torch import Tensor
+from pathlib import Path
 
 from stream3r_ros.network.config import NetworkConfig
 
+DEMO_FOLDER = Path(__file__).parent / 'demo_weights'
+
 DEMO_NOTICE: str | None = (
-    'the demo weights are pseudo-random numbers: whatever depth, points and poses come out, '
-    'their geometry is meaningless'
+    'the demo weights know one synthetic room: of any other picture their geometry is meaningless'
 )
-"""One line for every place that uses the demo weights; None once they are trained."""
+"""One line for every place that uses the demo weights."""
 
 DEMO_CONFIG = NetworkConfig(
     image_size=112,
@@ -28,24 +25,6 @@ DEMO_CONFIG = NetworkConfig(
     dpt_layers=(0, 1, 2, 3),
 )
 
-# The camera head adds this up over its iterations: no translation, the identity rotation and
-# one radian of view, so that clouds and pictures are at least shaped like a camera's.
+# Where training begins; the camera head adds it up over its iterations: no translation, the
+# identity rotation and about one radian of view.
 NEUTRAL_POSE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.8, 1.0)
-
-
-def demo_tensor(key: str, shape: torch.Size, config: NetworkConfig) -> Tensor:
-    """Derive a float32 tensor from its state-dict key; the same on every machine."""
-    leaf = key.rsplit('.', 1)[-1]
-    if key == 'camera_head.pose_branch.fc2.bias':
-        return torch.tensor(NEUTRAL_POSE) / config.camera_iterations
-    if leaf == 'bias':
-        return torch.zeros(shape)
-    if leaf == 'gamma':
-        return torch.full(shape, 0.2)
-    if leaf == 'weight' and len(shape) == 1:
-        return torch.ones(shape)
-    noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape, np.float32)
-    if leaf != 'weight':  # tokens and position embeddings
-        return torch.from_numpy(0.2 * noise)
-    spread = 0.02 if key.startswith('camera_head.pose_branch.fc2') else 1.0
-    return torch.from_numpy(noise * (spread / np.sqrt(np.prod(shape[1:]))).astype(np.float32))

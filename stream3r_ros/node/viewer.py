@@ -189,9 +189,10 @@ class Viewer(Node):
         frame = self._newest_frame()
         if frame is not None:
             self._view.add(frame)
-            self._panel.show_pictures(frame)
         now_s = time.monotonic()
-        self._view.refresh(now_s)
+        watched = self._view.refresh(now_s)
+        if watched and frame is not None:
+            self._panel.show_pictures(frame)
         if now_s >= self._numbers_due_s:
             self._numbers_due_s = now_s + NUMBERS_PERIOD_S
             self._panel.enable(self._remote.is_known)

@@ -36,12 +36,15 @@ class ViewLimits:
 class LiveView:
     """Map, present cloud, cameras and their way, from frames in one world.
 
-    The map is sent at most every `map_period_s`, the present frame with every `add`.
+    The map is sent at most every `map_period_s`, the present frame with every `refresh`. While
+    nobody looks the map grows, and nothing is sent.
     """
 
     def __init__(self, server: viser.ViserServer, limits: ViewLimits) -> None:
         """Show an empty scene."""
+        self._server = server
         self._scene = Scene(server)
+        self._watched = False
         self._display = DisplayOptions(server, live=True)
         self._limits = limits
         self._cameras: Thinned[Camera] = Thinned(limits.max_cameras)
@@ -53,6 +56,7 @@ class LiveView:
         self._unit = 0.0
         self._top = -np.inf
         self._frame: ViewedFrame | None = None
+        self._frame_changed = False
         self._map_due_s = 0.0
         self._map_changed = False
 
@@ -74,27 +78,34 @@ class LiveView:
         self._scene.clear()
 
     def add(self, frame: ViewedFrame) -> None:
-        """Take a frame into the map and show it as the present one."""
+        """Take a frame into the map; it is the present one from the next `refresh` on."""
         points, colours, confidences = in_world(frame, stride=1)
         self._map.add(points, colours, confidences)
         if not self._unit and len(points):
             self._settle(points, frame)
         self._frame = frame
-        self._map_changed = True
+        self._frame_changed = self._map_changed = True
         self._top = max(self._top, frame.world_from_camera[2, 3])
         self._path.add(frame.world_from_camera[:3, 3])
         self._cameras.add(frame.camera(thumbnail(frame.picture(), PAST_PICTURE_PX)))
-        self._show_present(frame)
 
-    def refresh(self, now_s: float) -> None:
-        """Send the map if it is due, and what was changed in the page at once."""
-        chosen = self._display.take_change()
-        if chosen and self._frame is not None:
+    def refresh(self, now_s: float) -> bool:
+        """Send the present frame, the map if it is due, and what was changed in the page at once.
+
+        Tell whether anybody looks.
+        """
+        came, self._watched = not self._watched, bool(self._server.get_clients())
+        if not self._watched:
+            return False
+        anew = self._display.take_change() or came
+        if self._frame is not None and (self._frame_changed or anew):
+            self._frame_changed = False
             self._show_present(self._frame)
-        if chosen or (self._map_changed and now_s >= self._map_due_s):
+        if anew or (self._map_changed and now_s >= self._map_due_s):
             self._map_due_s = now_s + self._limits.map_period_s
             self._map_changed = False
             self._show_map()
+        return True
 
     def _settle(self, points: np.ndarray, frame: ViewedFrame) -> None:
         """Choose unit, eye and floor by the first points."""
