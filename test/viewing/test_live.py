@@ -43,6 +43,7 @@ def test_however_long_a_stream_is_points_cameras_and_messages_are_bounded(server
     view = LiveView(server, LIMITS)
     sizes = []
     with PageClient(address(server)) as page:
+        wait_until(lambda: view.refresh(0.0))
         for index in range(60):
             view.add(frame(index))
             view.refresh(float(index))
@@ -58,6 +59,7 @@ def test_clearing_leaves_an_empty_page_and_no_message_more(server):
     view = LiveView(server, LIMITS)
     sizes = []
     with PageClient(address(server)) as page:
+        wait_until(lambda: view.refresh(0.0))
         for index in range(10):
             view.add(frame(index))
             view.refresh(float(index))
@@ -72,17 +74,31 @@ def test_clearing_leaves_an_empty_page_and_no_message_more(server):
 def test_a_page_that_comes_late_sees_what_there_is(server):
     view = LiveView(server, LIMITS)
     view.add(frame(0))
-    view.refresh(0.0)
+    assert not view.refresh(0.0)
     with PageClient(address(server)) as page:
-        wait_until(lambda: page.points('/map') > 0 and page.points('/cloud') > 0)
+        wait_until(lambda: view.refresh(0.0) and page.points('/map') and page.points('/cloud'))
+
+
+def test_nothing_is_sent_while_nobody_looks(server):
+    view = LiveView(server, LIMITS)
+    with PageClient(address(server)):
+        wait_until(lambda: view.refresh(0.0))
+    wait_until(lambda: not view.refresh(0.0))
+    for index in range(3):
+        view.add(frame(index))
+        assert not view.refresh(index + 1.0)
+    assert view.point_count > 0
+    with PageClient(address(server)) as page:
+        wait_until(lambda: '/WorldAxes' in page.nodes)
+        assert page.points('/cloud') == page.points('/map') == 0
+        wait_until(lambda: view.refresh(9.0) and page.points('/map'))
 
 
 def test_the_map_is_sent_no_more_often_than_it_may(server):
     view = LiveView(server, ViewLimits(map_period_s=10.0))
     view.add(frame(0))
-    view.refresh(0.0)
     with PageClient(address(server)) as page:
-        wait_until(lambda: page.points('/map') > 0)
+        wait_until(lambda: view.refresh(0.0) and page.points('/map'))
         before = page.points('/map')
         view.add(frame(1))
         view.refresh(5.0)
@@ -95,9 +111,8 @@ def test_the_map_is_sent_no_more_often_than_it_may(server):
 def test_what_is_chosen_in_the_page_is_done_at_once(server):
     view = LiveView(server, LIMITS)
     view.add(frame(0))
-    view.refresh(0.0)
     with PageClient(address(server)) as page:
-        wait_until(lambda: page.points('/map') > 0 and page.value('Map') is True)
+        wait_until(lambda: view.refresh(0.0) and page.points('/map') and page.value('Map'))
         page.change('Map', False)
         page.change('Present cloud', False)
         page.change('Cameras', False)
