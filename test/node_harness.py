@@ -30,6 +30,8 @@ from stream3r_ros.msg import StreamStatus
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0
+# Of a domain: multicast, which discovery on this machine alone does without, and the first six.
+PARTICIPANT_PORTS = (0, *range(10, 22, 2))
 OUTPUTS = {
     'tf': (TFMessage, '/tf'),
     'pose': (PoseWithCovarianceStamped, '/stream3r/pose'),
@@ -41,18 +43,28 @@ OUTPUTS = {
 DEFAULTS = {'mode': 'window', 'window_size': 5, 'min_confidence': 1.0, 'point_stride': 0}
 
 
+DOMAINS_GIVEN: set[int] = set()
+
+
 def free_domain() -> int:
-    """Find a ROS domain whose discovery port nobody on this machine is bound to."""
+    """Find a ROS domain that nobody on this machine takes part in, and that is new if possible."""
     candidates = list(range(1, 100))
     random.shuffle(candidates)
-    for domain in candidates:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(('', 7400 + 250 * domain))
-            except OSError:
-                continue
+    for domain in sorted(candidates, key=DOMAINS_GIVEN.__contains__):
+        if not any(is_bound(7400 + 250 * domain + offset) for offset in PARTICIPANT_PORTS):
+            DOMAINS_GIVEN.add(domain)
             return domain
     raise RuntimeError('no ROS domain is free')
+
+
+def is_bound(port: int) -> bool:
+    """Tell whether somebody listens at a UDP port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(('', port))
+        except OSError:
+            return True
+    return False
 
 
 class NodeProcess:

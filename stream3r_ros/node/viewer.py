@@ -242,6 +242,7 @@ class Viewer(Node):
         return text
 
     def _on_values(self, values: dict[str, Any]) -> None:
+        self._panel.enable(self._remote.is_known)
         for name, value in values.items():
             self._panel.set_value(name, value)
 
