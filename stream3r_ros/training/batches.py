@@ -103,10 +103,15 @@ def choose_times(
 
 
 def colour_jitter(rng: np.random.Generator, images: np.ndarray) -> np.ndarray:
-    """Change exposure, tint and contrast of a sequence; (S, H, W, 3) uint8 to (S, 3, H, W)."""
+    """Change exposure, tint and contrast of a sequence and add noise.
+
+    (S, H, W, 3) uint8 to (S, 3, H, W) in [0, 1].
+    """
     values = images.astype(np.float32) / 255
     gain = rng.uniform(0.8, 1.2) * rng.uniform(0.95, 1.05, 3)
     values = np.clip(values * gain.astype(np.float32), 0, 1) ** np.float32(rng.uniform(0.85, 1.2))
+    noise = rng.standard_normal(values.shape, dtype=np.float32)
+    values = np.clip(values + np.float32(rng.uniform(0, 0.02)) * noise, 0, 1)
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
 

@@ -70,12 +70,12 @@ def pose_loss(
     total = true.new_zeros(())
     weights = [ITERATION_DECAY ** (len(refined) - 1 - i) for i in range(len(refined))]
     for weight, pose in zip(weights, refined, strict=True):
-        translation = F.smooth_l1_loss(pose[..., :3], true[..., :3], beta=0.05)
+        translation = F.smooth_l1_loss(pose[..., :3], true[..., :3], beta=0.01)
         rotation = rotation_angle(pose[..., 3:7], true[..., 3:7]).mean()
         length = (pose[..., 3:7].norm(dim=-1) - 1).square().mean()
         view = F.smooth_l1_loss(pose[..., 7:], true[..., 7:], beta=0.05)
         total = total + weight * (
-            3 * translation + rotation_weight * rotation + 0.1 * length + view
+            4 * translation + rotation_weight * rotation + 0.1 * length + view
         )
     with torch.no_grad():
         angle = rotation_angle(refined[-1][..., 3:7], true[..., 3:7])[:, 1:].mean()
