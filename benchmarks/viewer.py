@@ -66,7 +66,7 @@ def measure_node(weights: str, turns: int, seconds: float) -> None:
     listener.create_subscription(StreamStatus, 'stream3r/status', heard.append, 50)
     node = start(
         'stream3r_node', '-p', f'network.source:={weights}', '-p', 'network.threads:=1',
-        '-p', 'point_stride:=1',
+        '-p', 'points.stride:=1',
     )  # fmt: skip
     player = start(
         'stream3r_player', '-p', 'source:=synthetic:7', '-p', 'rate:=10.0',

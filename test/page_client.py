@@ -32,6 +32,7 @@ class PageClient:
             subprotocols=[f'viser-v{viser.__version__}'],
             max_size=None,
             compression=None,
+            open_timeout=60,
         )
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -66,7 +67,8 @@ class PageClient:
 
     def change(self, label: str, value) -> None:
         """Move a control as a person would."""
-        uuid = next(u for u, element in self.elements.items() if element.get('label') == label)
+        elements = list(self.elements.items())
+        uuid = next(u for u, element in elements if element.get('label') == label)
         self.elements[uuid]['value'] = value
         self._send({'type': 'GuiUpdateMessage', 'uuid': uuid, 'updates': {'value': value}})
 

@@ -16,12 +16,12 @@ from stream3r_ros.evaluation.inference import (
     no_progress,
     stream_estimates,
 )
+from stream3r_ros.geometry.accuracy import depth_accuracy, pose_accuracy
 from stream3r_ros.geometry.cloud import point_grid
 from stream3r_ros.geometry.rigid import invert_rigid, transform_points
 from stream3r_ros.network import Stream3R
 from stream3r_ros.synthetic.splits import TrueSequence, house_sequence, open_sequence
 
-LEAST_EXTENT_M = 1e-6
 CONSTANT_DEPTH, IDENTITY_POSE = 'constant depth', 'identity pose'
 
 
@@ -141,12 +141,11 @@ def sequence_errors(truth: TrueSequence, estimate: SequenceEstimate) -> Sequence
     distance of the true points from the anchor.
     """
     valid = np.isfinite(truth.depth) & (truth.depth > 0)
-    true, found = truth.depth[valid], estimate.depth[valid]
-    scale = float(np.median(true / found))
-    ratio = scale * found / true
+    depth = depth_accuracy(truth.depth[valid], estimate.depth[valid])
+    poses = pose_accuracy(truth.world_from_camera, estimate.world_from_camera, depth.scale)
     true_from_anchor, from_anchor = (
-        invert_rigid(poses[0]) @ poses
-        for poses in (truth.world_from_camera, estimate.world_from_camera)
+        invert_rigid(world_from_camera[0]) @ world_from_camera
+        for world_from_camera in (truth.world_from_camera, estimate.world_from_camera)
     )
     intrinsics = np.broadcast_to(truth.intrinsics, estimate.intrinsics.shape)
     true_depth = np.where(valid, truth.depth, 0)
@@ -154,12 +153,12 @@ def sequence_errors(truth: TrueSequence, estimate: SequenceEstimate) -> Sequence
     unprojected = anchor_points(estimate.depth, from_anchor, estimate.intrinsics)[valid]
     head = None if estimate.points is None else estimate.points[valid]
     return SequenceErrors(
-        float(np.abs(ratio - 1).mean(dtype=np.float64)),
-        float((np.maximum(ratio, 1 / ratio) < 1.25).mean()),
-        np.degrees(rotation_angles_rad(true_from_anchor[1:, :3, :3], from_anchor[1:, :3, :3])),
-        _translation_errors(true_from_anchor[:, :3, 3], scale * from_anchor[:, :3, 3]),
-        None if head is None else _points_error(true_points, scale * head),
-        _points_error(true_points, scale * unprojected),
+        depth.abs_rel,
+        depth.delta_1_25,
+        poses.rotation_deg,
+        poses.translation_rel,
+        None if head is None else _points_error(true_points, depth.scale * head),
+        _points_error(true_points, depth.scale * unprojected),
     )
 
 
@@ -172,22 +171,6 @@ def anchor_points(
         points = point_grid(frame, matrix, 1)
         maps.append(transform_points(pose, points.reshape(-1, 3)).reshape(points.shape))
     return np.stack(maps)
-
-
-def rotation_angles_rad(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Give the angles (...,) between rotations (..., 3, 3), exact for small ones, too."""
-    relative = np.swapaxes(first, -1, -2) @ second
-    sine = np.stack(
-        [relative[..., i, j] - relative[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0))], axis=-1
-    )
-    cosine = np.trace(relative, axis1=-2, axis2=-1) - 1
-    return np.arctan2(np.linalg.norm(sine, axis=-1), cosine)
-
-
-def path_extent_m(positions: np.ndarray) -> float:
-    """Give the largest distance between two of (S, 3) positions."""
-    between = positions[:, None] - positions[None]
-    return float(np.linalg.norm(between, axis=-1).max())
 
 
 def summarise(name: str, errors: Sequence[SequenceErrors]) -> SyntheticErrors:
@@ -246,13 +229,6 @@ def _only_its_own(row: SyntheticErrors) -> SyntheticErrors:
     if row.name == IDENTITY_POSE:
         return replace(row, abs_rel=None, delta_1_25=None)
     return row
-
-
-def _translation_errors(true: np.ndarray, found: np.ndarray) -> np.ndarray:
-    extent = path_extent_m(true)
-    if extent < LEAST_EXTENT_M:
-        raise ValueError(f'the camera moves by {extent:g} m only: no extent to compare with')
-    return np.linalg.norm(found - true, axis=-1)[1:] / extent
 
 
 def _points_error(true: np.ndarray, found: np.ndarray) -> float:

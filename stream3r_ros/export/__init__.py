@@ -2,6 +2,7 @@
 
 from stream3r_ros.export.depth import DepthFolder, read_depth_png, write_depth_png
 from stream3r_ros.export.files import replaced_atomically, write_bytes
+from stream3r_ros.export.pcd import write_pcd
 from stream3r_ros.export.picture import colour_depth, demo_picture, write_png
 from stream3r_ros.export.ply import write_ply
 from stream3r_ros.export.trajectory import write_trajectory_tum
@@ -16,6 +17,7 @@ __all__ = [
     'replaced_atomically',
     'write_bytes',
     'write_depth_png',
+    'write_pcd',
     'write_ply',
     'write_png',
     'write_trajectory_tum',

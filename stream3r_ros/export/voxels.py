@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from stream3r_ros.geometry.cloud import OUTSIDE, best_of_each, voxel_keys
+
 AUTO_VOXELS_TO_MEDIAN = 200
-MOST_VOXELS_PER_AXIS = 2**20
 CHUNK_POINTS = 65_536
-FREE = np.int64(-1)
+GROWTH = math.sqrt(2)
+"""Of a voxel's side when the points run out; on surfaces that halves their number."""
+FREE = OUTSIDE
 
 
 class VoxelMap:
     """Keep, in every voxel, the position and colour of the most confident point so far.
 
-    At most `max_points` points are kept: when they run out, the voxels double in size and the map
-    is thinned accordingly, so that it goes on covering what is seen (`voxel_size` tells the
-    present size). That bounds the memory to about 70 bytes times `max_points`. Points that are not
-    finite, or farther away than 2**20 voxels, never enter.
+    At most `max_points` points are kept: when they run out, the voxels grow by the root of 2 and
+    the map is thinned accordingly, so that it goes on covering what is seen (`voxel_size` tells
+    the present size). That bounds the memory to about 75 bytes times `max_points`, and as much
+    again for the moments in which the table is built anew. Points that are not finite, or farther
+    away than 2**20 voxels, never enter.
 
     Voxels are found through an open-addressing hash table whose operations are vectorised.
     """
@@ -79,19 +85,25 @@ class VoxelMap:
 
         After a refusal the table is spoilt and `_coarsen` must follow.
         """
-        cells = self._cells(points)
-        # NaN fails the comparison, and so stays out without a test of its own.
-        usable = (np.abs(cells).max(axis=1) < MOST_VOXELS_PER_AXIS) & (confidences > -np.inf)
-        if not usable.all():
-            points, colors, cells = points[usable], colors[usable], cells[usable]
-            confidences = confidences[usable]
-        self._reserve(len(points))
-        rows, count = self._find_or_claim(_pack(cells))
+        keys = voxel_keys(points, self._side)
+        # NaN fails the comparison.
+        keys[~(confidences > -np.inf)] = OUTSIDE
+        best = best_of_each(keys, confidences)
+        self._reserve(len(best))
+        slots = self._claim(keys[best])
+        new = slots[self._rows[slots] < 0]
+        count = self._count + len(new)
         if count > self.max_points:
             return False
+        self._rows[new] = np.arange(self._count, count, dtype=np.int32)
         self._confidences[self._count : count] = -np.inf
         self._count = count
-        self._improve(rows, points, colors, confidences)
+        rows = self._rows[slots]
+        better = confidences[best] > self._confidences[rows]
+        rows, best = rows[better], best[better]
+        self._points[rows] = points[best]
+        self._colors[rows] = colors[best]
+        self._confidences[rows] = confidences[best]
         return True
 
     @property
@@ -99,30 +111,8 @@ class VoxelMap:
         assert self.voxel_size is not None
         return self.voxel_size
 
-    def _cells(self, points: np.ndarray) -> np.ndarray:
-        with np.errstate(over='ignore'):
-            return np.floor(points * np.float32(1 / self._side))
-
-    def _improve(
-        self, rows: np.ndarray, points: np.ndarray, colors: np.ndarray, confidences: np.ndarray
-    ) -> None:
-        """Write the points that are more confident than their rows.
-
-        Where several points want the same row, the last written stays: the most confident.
-        """
-        better = np.flatnonzero(confidences > self._confidences[rows])
-        better = better[np.argsort(confidences[better], kind='stable')]
-        rows = rows[better]
-        winner = np.empty(self._count, np.int32)
-        winner[rows] = np.arange(len(rows), dtype=np.int32)
-        last = winner[rows] == np.arange(len(rows), dtype=np.int32)
-        rows, better = rows[last], better[last]
-        self._points[rows] = points[better]
-        self._colors[rows] = colors[better]
-        self._confidences[rows] = confidences[better]
-
-    def _find_or_claim(self, keys: np.ndarray) -> tuple[np.ndarray, int]:
-        """Give each key's row, with new rows for new keys, and the number of rows there are then.
+    def _claim(self, keys: np.ndarray) -> np.ndarray:
+        """Give the slots of keys that differ from each other, taking free ones for new keys.
 
         Linear probing: keys that meet their own key are done; those that meet a free slot write
         themselves there, and whoever remains after that is done, too.
@@ -136,17 +126,7 @@ class VoxelMap:
             self._keys[there[free]] = mine[free]
             waiting = waiting[self._keys[there] != mine]
             slots[waiting] = (slots[waiting] + 1) & mask
-        return self._number(slots)
-
-    def _number(self, slots: np.ndarray) -> tuple[np.ndarray, int]:
-        """Give rows to slots that were claimed just now."""
-        new = slots[self._rows[slots] < 0]
-        order = np.arange(len(new), dtype=np.int32)
-        self._rows[new] = order
-        first = new[self._rows[new] == order]
-        count = self._count + len(first)
-        self._rows[first] = np.arange(self._count, count, dtype=np.int32)
-        return self._rows[slots], count
+        return slots
 
     def _reserve(self, incoming: int) -> None:
         """Make room for `incoming` more rows, and keep the table at most half full."""
@@ -159,26 +139,18 @@ class VoxelMap:
         if 2 * needed > len(self._keys):
             self._rehash(2 * needed)
 
-    def _rehash(self, slots: int = 0) -> None:
+    def _rehash(self, slots: int) -> None:
         """Build the table anew from the points, with at least so many slots."""
-        self._make_table(max(slots, len(self._keys)))
-        if self._count:
-            keys, count = _pack(self._cells(self.points)), self._count
-            self._count = 0
-            rows, _ = self._find_or_claim(keys)
-            self._count = count
-            # Rows are renumbered in the order of the points they already have.
-            renumber = np.empty(count, np.int32)
-            renumber[rows] = np.arange(count, dtype=np.int32)
-            taken = self._rows >= 0
-            self._rows[taken] = renumber[self._rows[taken]]
+        self._make_table(slots)
+        taken = self._claim(voxel_keys(self.points, self._side))
+        self._rows[taken] = np.arange(self._count, dtype=np.int32)
 
     def _coarsen(self) -> None:
-        """Double the voxels and keep the most confident point of each."""
+        """Let the voxels grow and keep the most confident point of each."""
         points, colors = self.points.copy(), self.colors.copy()
         confidences = self.confidences.copy()
         self._clear(len(self._points))
-        self.voxel_size = 2 * self._side
+        self.voxel_size = GROWTH * self._side
         self.add(points, colors, confidences)
 
     def _clear(self, capacity: int) -> None:
@@ -216,12 +188,6 @@ def _size_from(points: np.ndarray) -> float | None:
     if not len(distances):
         return None
     return float(f'{np.median(distances) / AUTO_VOXELS_TO_MEDIAN:.1e}')
-
-
-def _pack(cells: np.ndarray) -> np.ndarray:
-    """Join three cell numbers into one key of 63 bits."""
-    x, y, z = cells.T.astype(np.int64) + MOST_VOXELS_PER_AXIS
-    return (x << 42) | (y << 21) | z
 
 
 def _hash(keys: np.ndarray) -> np.ndarray:

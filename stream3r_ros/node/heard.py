@@ -3,8 +3,8 @@
 from collections import OrderedDict
 
 import numpy as np
-from geometry_msgs.msg import PoseWithCovarianceStamped
-from sensor_msgs.msg import PointCloud2
+from geometry_msgs.msg import Pose
+from sensor_msgs.msg import Image, PointCloud2
 from sensor_msgs_py import point_cloud2
 from tf_transformations import quaternion_matrix
 
@@ -36,14 +36,27 @@ class Pending:
         return self._messages.get(stamp)
 
 
-def pose_matrix(message: PoseWithCovarianceStamped) -> np.ndarray:
+def pose_matrix(pose: Pose) -> np.ndarray:
     """Give the rigid (4, 4) matrix of a pose."""
-    pose = message.pose.pose
     matrix = quaternion_matrix([
         pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w,
     ])  # fmt: skip
     matrix[:3, 3] = pose.position.x, pose.position.y, pose.position.z
     return matrix
+
+
+def depth_array(message: Image) -> np.ndarray:
+    """Give depth (REP-118), 32FC1 m or 16UC1 mm, as float32 (h, w), NaN where it is unknown.
+
+    Raises ValueError for any other encoding.
+    """
+    shape = message.height, message.width
+    if message.encoding == '32FC1':
+        return np.frombuffer(message.data, np.float32).reshape(shape)
+    if message.encoding == '16UC1':
+        millimetres = np.frombuffer(message.data, np.uint16).reshape(shape)
+        return np.where(millimetres > 0, millimetres * np.float32(0.001), np.float32(np.nan))
+    raise ValueError(f"depth has encoding '{message.encoding}', expected 32FC1 or 16UC1")
 
 
 def cloud_grids(cloud: PointCloud2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

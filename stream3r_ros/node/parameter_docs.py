@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from stream3r_ros.node.parameters import PARAMETERS, Parameter
+from stream3r_ros.node.parameter_table import PARAMETERS, Parameter
 
 ROOT = Path(__file__).parents[2]
 TABLE_BEGIN = '<!-- parameters: written by stream3r_ros.node.parameter_docs -->'
@@ -38,12 +38,15 @@ def _entry(parameter: Parameter, name: str, indent: str) -> list[str]:
     comment = textwrap.wrap(parameter.description + mark + '.', 96 - len(indent))
     if parameter.choices or parameter.bounds:
         comment.append(f'Values: {parameter.constraint}')
-    value = yaml.safe_dump(parameter.default, default_style=_style(parameter)).split('\n')[0]
+    value = _value(parameter.default)
     return [*(f'{indent}# {line}' for line in comment), f'{indent}{name}: {value}']
 
 
-def _style(parameter: Parameter) -> str | None:
-    return "'" if isinstance(parameter.default, str) else None
+def _value(default: object) -> str:
+    if isinstance(default, list):
+        return '[' + ', '.join(f"'{name}'" for name in default) + ']'
+    style = "'" if isinstance(default, str) else None
+    return yaml.safe_dump(default, default_style=style).split('\n')[0]
 
 
 def as_markdown() -> str:
@@ -54,7 +57,15 @@ def as_markdown() -> str:
     ]
     for parameter in PARAMETERS:
         live = 'yes' if parameter.live else ''
-        default = str(parameter.default).lower() if parameter.default != '' else "''"
+        default = (
+            _value(parameter.default)
+            if parameter.default in ('', [''])
+            else (
+                str(parameter.default).lower()
+                if isinstance(parameter.default, bool)
+                else str(parameter.default)
+            )
+        )
         rows.append(
             f'| `{parameter.name}` | `{default}` | {parameter.constraint} | {live} '
             f'| {parameter.description} |'

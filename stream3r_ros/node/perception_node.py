@@ -4,43 +4,63 @@ import threading
 import time
 
 import torch
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_srvs.srv import Trigger
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle.node import LifecycleNodeMixin
+from rclpy.node import Node
+from std_srvs.srv import SetBool, Trigger
 
 from stream3r_ros.network import Stream3R, load_network
-from stream3r_ros.node import parameters
+from stream3r_ros.node import diagnostics, parameters
+from stream3r_ros.node.camera import Camera
+from stream3r_ros.node.frames import listen
 from stream3r_ros.node.log import forward_library_log
-from stream3r_ros.node.outputs import Outputs
-from stream3r_ros.node.worker import Counters, Job, Worker
+from stream3r_ros.node.track import Track
+from stream3r_ros.node.worker import Worker
 from stream3r_ros.streaming import ImageStream
 
-SENSOR_DATA_DEPTH = 1
 
+class PerceptionNode(LifecycleNodeMixin, Node):
+    """Convert, run, publish; configure loads the network, activate begins a stream.
 
-class PerceptionNode(LifecycleNode):
-    """Convert, run, publish; configure loads the network, activate begins a stream."""
+    Transitions have a callback group of their own: while one loads the network, the executor's
+    other thread goes on answering everything else.
+    """
 
     def __init__(self, stop: threading.Event) -> None:
-        super().__init__('stream3r')
+        Node.__init__(self, 'stream3r')
+        self._transitions = ReentrantCallbackGroup()
+        LifecycleNodeMixin.__init__(self, callback_group=self._transitions)
         self._stop = stop
         self.exit_status = 0
         forward_library_log(self.get_logger())
         parameters.declare(self)
-        self._settings = parameters.settings(self)
+        self.settings = parameters.settings(self)
+        self.frame_tree, self._tf_listener = listen(self)
         self.add_post_set_parameters_callback(self._on_parameters_set)
-        self._counters = Counters()
         self._network: Stream3R | None = None
-        self._outputs: Outputs | None = None
+        self._cameras: list[Camera] = []
+        self._tracks: list[Track] = []
         self._worker: Worker | None = None
-        self._camera_info: CameraInfo | None = None
-        self._subscriptions_made: list = []
-        self._reset_service = self.create_service(Trigger, '~/reset', self._on_reset)
+        self._is_enabled = True
+        self._make_services()
         self._autostart_timer = None
-        if self._settings.autostart:
-            self._autostart_timer = self.create_timer(0.0, self._autostart)
+        if self.settings.autostart:
+            self._autostart_timer = self.create_timer(
+                0.0, self._autostart, callback_group=self._transitions
+            )
+
+    def _make_services(self) -> None:
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_service(SetBool, '~/enable', self._on_enable)
+        # A large map takes seconds to write.
+        slow = MutuallyExclusiveCallbackGroup()
+        self.create_service(Trigger, '~/save_map', self._on_save_map, callback_group=slow)
+        self._diagnostics = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, 10)
+        self.create_timer(diagnostics.PERIOD_S, self._publish_diagnostics)
+        self._map_published = time.monotonic()
+        self.create_timer(0.1, self._publish_maps, callback_group=slow)
 
     def stop(self, timeout_s: float) -> bool:
         """End the inference thread; tell whether it ended in time."""
@@ -94,81 +114,124 @@ class PerceptionNode(LifecycleNode):
             self.trigger_activate()
 
     def _configure(self) -> None:
-        settings = self._settings
-        self.get_logger().info(f'loading the network from {settings.network_source}')
+        source = self.settings.network
+        self.get_logger().info(f'loading the network from {source.source}')
         begun = time.monotonic()
-        if settings.network_threads:
-            torch.set_num_threads(settings.network_threads)
+        if source.threads:
+            torch.set_num_threads(source.threads)
         network = load_network(
-            settings.network_source,
-            device=settings.network_device,
-            dtype=settings.network_dtype,
-            revision=settings.network_revision or None,
+            source.source,
+            device=source.device,
+            dtype=source.dtype,
+            revision=source.revision or None,
         )
-        ImageStream(network, settings.stream)  # raises for options that do not fit the network
+        ImageStream(network, self.settings.stream)  # raises for options that do not fit it
         self.get_logger().info(f'network ready after {time.monotonic() - begun:.1f} s')
         self._network = network
-        self._outputs = Outputs(self)
+        self._make_cameras()
+
+    def _make_cameras(self) -> None:
+        """Make the publishers: of each camera, and of each world, which cameras may share."""
+        names = self.settings.cameras
+        is_shared = self.settings.camera_streams == 'shared'
+        worlds = ('',) if is_shared else names
+        self._tracks = [
+            Track(self, name, is_first=index == 0) for index, name in enumerate(worlds)
+        ]
+        self._cameras = [
+            Camera(self, name, index, self._tracks[0 if is_shared else index])
+            for index, name in enumerate(names)
+        ]
 
     def _activate(self) -> None:
         self._worker = Worker(
-            self._network,
-            self._outputs,
-            lambda: self._settings,
-            self._counters,
-            self.get_logger(),
+            self._network, self._cameras, lambda: self.settings, self.get_logger(),
             self._end_with_failure,
-        )
+        )  # fmt: skip
         self._worker.start()
-        if self._settings.image_transport == 'compressed':
-            self._subscribe(CompressedImage, 'image/compressed', self._on_image)
+        for camera in self._cameras:
+            camera.listen(self._offer)
+
+    def _offer(self, camera: Camera, message) -> None:
+        """Pass an image on; nobody is asked to work for outputs that nobody wants."""
+        camera.counters.count(received=1)
+        wanted = camera.track.is_wanted(self.settings) or camera.is_wanted
+        if self._is_enabled and (wanted or not self.settings.lazy):
+            self._worker.offer(camera, message)
         else:
-            self._subscribe(Image, 'image', self._on_image)
-        self._subscribe(CameraInfo, 'camera_info', self._on_camera_info)
+            camera.counters.count(dropped=1)
 
     def _deactivate(self) -> None:
-        for subscription in self._subscriptions_made:
-            self.destroy_subscription(subscription)
-        self._subscriptions_made = []
-        self._camera_info = None
+        for camera in self._cameras:
+            camera.ignore()
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
 
     def _cleanup(self) -> None:
-        if self._outputs is not None:
-            self._outputs.destroy()
-        self._outputs = self._network = None
-
-    def _subscribe(self, kind: type, topic: str, callback) -> None:
-        keep_all = self._settings.drop_policy == 'keep_all'
-        depth = self._settings.queue_limit if keep_all else SENSOR_DATA_DEPTH
-        qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._subscriptions_made.append(
-            self.create_subscription(
-                kind, topic, callback, qos,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-        )  # fmt: skip
+        for owner in (*self._cameras, *self._tracks):
+            owner.destroy()
+        self._cameras, self._tracks, self._network = [], [], None
 
     def _end_with_failure(self) -> None:
         self.exit_status = 1
         self._stop.set()
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
-        self._worker.offer(Job(message, self._camera_info, time.monotonic()))
-
-    def _on_camera_info(self, info: CameraInfo) -> None:
-        self._camera_info = info
-
     def _on_parameters_set(self, _) -> None:
-        self._settings = parameters.settings(self)
+        self.settings = parameters.settings(self)
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._worker is None:
             response.message = 'the node is not active, there is no stream to reset'
             return response
-        number = self._worker.restart()
+        numbers = [track.request_restart() for track in self._tracks]
         response.success = True
-        response.message = f'the next image begins stream {number}'
+        response.message = f'the next image begins stream {", ".join(map(str, numbers))}'
         return response
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._is_enabled = request.data
+        response.success = True
+        response.message = (
+            'images are processed' if request.data else 'images are counted as dropped'
+        )
+        return response
+
+    def _on_save_map(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if not self._tracks:
+            response.message = 'the node is not configured, there is no map'
+            return response
+        try:
+            saved = [track.save_map(self.settings.map.folder) for track in self._tracks]
+        except (ValueError, OSError) as error:
+            response.message = str(error)
+            return response
+        response.success = True
+        response.message = 'wrote ' + ', '.join(str(path) for paths in saved for path in paths)
+        return response
+
+    def _publish_maps(self) -> None:
+        if time.monotonic() - self._map_published < self.settings.map.period_s:
+            return
+        self._map_published = time.monotonic()
+        for track in self._tracks:
+            track.publish_map()
+
+    def _publish_diagnostics(self) -> None:
+        reports = [
+            diagnostics.diagnose(
+                camera.name, self._worker is not None, self._is_enabled, camera.health,
+                camera.counters.snapshot(), camera.listening(self.settings.input.stale_after_s),
+            )
+            for camera in self._cameras
+        ]  # fmt: skip
+        if not self._cameras:
+            reports = [diagnostics.Report('', 'ok', 'not configured')]
+        self._diagnostics.publish(
+            diagnostics.diagnostic_array(
+                self.get_clock().now().to_msg(),
+                self.get_fully_qualified_name(),
+                self.settings.network.source,
+                reports,
+            )
+        )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
 from PIL import Image as PillowImage
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.duration import Duration
@@ -18,11 +19,12 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from stream3r_ros.node.messages import camera_info_message, fill
+from stream3r_ros.node.messages import camera_info_message, depth_message, fill, pose_message
 from stream3r_ros.node.process import StartError
 from stream3r_ros.sources import FrameSource, SourceError, SourceFrame, open_source
 
 JPEG_QUALITY = 90
+SOURCE_WORLD = 'source_world'
 NANOSECONDS = 10**9
 
 
@@ -30,6 +32,9 @@ class Player(Node):
     """Publish ``image`` or ``image/compressed`` with ``camera_info`` at a steady rate.
 
     The stamps of sim time begin at 0 s and rise by 1 / rate; otherwise they are the node's clock.
+    A source that knows the truth gives it before each image, with the image's stamp, to those who
+    subscribe: ``~/true_pose``, the optical frame's pose in SOURCE_WORLD, and ``~/true_depth``,
+    32FC1 metres of the image's size.
     """
 
     def __init__(self, stop: threading.Event) -> None:
@@ -56,7 +61,9 @@ class Player(Node):
         at_least_zero = [FloatingPointRange(from_value=0.0, to_value=1e6)]
         image_side = [IntegerRange(from_value=14, to_value=4096, step=1)]
         table = (
-            ('source', 'synthetic:0', describe('Folder of images, video file or synthetic:SEED')),
+            ('source', 'synthetic:0', describe(
+                'Folder of images, video file, synthetic:SEED or synthetic:SEED/PATH'
+            )),
             ('rate', 0.0, describe(
                 "Images per second; 0 is the source's own rate", floating_point_range=at_least_zero
             )),
@@ -107,6 +114,8 @@ class Player(Node):
         self._infos = self.create_publisher(
             CameraInfo, 'camera_info', qos, qos_overriding_options=overriding
         )
+        self._true_poses = self.create_publisher(PoseStamped, '~/true_pose', qos)
+        self._true_depths = self.create_publisher(Image, '~/true_depth', qos)
         if self._value('publish_clock'):
             clock_qos = QoSProfile(
                 depth=1,
@@ -148,7 +157,8 @@ class Player(Node):
             # Like a camera: a late frame delays the next ones, none of them comes in a burst.
             due = max(due, time.monotonic() - 1 / self._rate) + 1 / self._rate
         self.get_logger().info(f'played {published} images')
-        self._images.wait_for_all_acked(Duration(seconds=1))
+        for publisher in (self._true_poses, self._true_depths, self._images):
+            publisher.wait_for_all_acked(Duration(seconds=1))
 
     def _frames(self) -> Iterator[SourceFrame]:
         while True:
@@ -160,11 +170,20 @@ class Player(Node):
         header = Header(stamp=self._stamp(number), frame_id=self._value('frame_id'))
         height, width = frame.image_rgb.shape[:2]
         intrinsics = np.zeros((3, 3)) if frame.intrinsics is None else frame.intrinsics
-        self._infos.publish(camera_info_message(header, intrinsics, (height, width), None))
+        self._publish_truth(header, frame)
+        self._infos.publish(camera_info_message(header, intrinsics, (height, width)))
         if self._value('compressed'):
             self._images.publish(compressed_message(header, frame))
         else:
             self._images.publish(image_message(header, frame.image_rgb))
+
+    def _publish_truth(self, header: Header, frame: SourceFrame) -> None:
+        if frame.world_from_camera is not None and self._true_poses.get_subscription_count():
+            in_world = Header(stamp=header.stamp, frame_id=SOURCE_WORLD)
+            pose = pose_message(in_world, frame.world_from_camera).pose.pose
+            self._true_poses.publish(PoseStamped(header=in_world, pose=pose))
+        if frame.depth_m is not None and self._true_depths.get_subscription_count():
+            self._true_depths.publish(depth_message(header, frame.depth_m))
 
     def _stamp(self, number: int) -> Time:
         if not self._value('publish_clock'):

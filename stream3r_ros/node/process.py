@@ -1,5 +1,6 @@
 """Run one node as a process that starts, stops and fails the way users of ROS expect."""
 
+import gc
 import importlib
 import os
 import signal
@@ -26,10 +27,11 @@ class StoppableNode(Protocol):
         """End the node's own threads; tell whether all of them ended in time."""
 
 
-def run(module: str, factory: str, args: Sequence[str] | None = None) -> int:
+def run(module: str, factory: str, args: Sequence[str] | None = None, threads: int = 1) -> int:
     """Import a node's class, spin it until SIGINT or SIGTERM, and return the exit status.
 
-    Signals are handled before the import, which takes seconds where torch is involved.
+    ``threads`` run the callbacks; one is the fastest where all callbacks are short. Signals are
+    handled before the import, which takes seconds where torch is involved.
     """
     stop = threading.Event()
     starting = threading.Event()
@@ -44,7 +46,9 @@ def run(module: str, factory: str, args: Sequence[str] | None = None) -> int:
     arrived = _socket_of_signals()
     threading.Thread(target=lambda: (arrived.recv(1), stop.set()), daemon=True).start()
     create_node = getattr(importlib.import_module(module), factory)
-    return _spin(create_node, stop, starting, args)
+    status = _spin(create_node, stop, starting, args, threads)
+    gc.freeze()  # a last collection at exit would take longer than all the rest of a stop
+    return status
 
 
 def _socket_of_signals() -> socket.socket:
@@ -64,9 +68,10 @@ def _spin(
     stop: threading.Event,
     starting: threading.Event,
     args: Sequence[str] | None,
+    threads: int,
 ) -> int:
     import rclpy
-    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 
     try:
         _init(args)
@@ -75,7 +80,9 @@ def _spin(
         print(f'{os.path.basename(sys.argv[0])}: {error}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2
-    executor = SingleThreadedExecutor()
+    executor = (
+        MultiThreadedExecutor(num_threads=threads) if threads > 1 else SingleThreadedExecutor()
+    )
     executor.add_node(node)
     failures: list[BaseException] = []
     spinning = threading.Thread(

@@ -1,18 +1,19 @@
 """Listen to the node and leave a folder: cloud, trajectory, picture and the accounts."""
 
-import csv
-import io
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from geometry_msgs.msg import PoseWithCovarianceStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image, PointCloud2
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from stream3r_ros.export import (
     VoxelMap,
@@ -22,25 +23,18 @@ from stream3r_ros.export import (
     write_png,
     write_trajectory_tum,
 )
+from stream3r_ros.export.errors import errors_table, write_errors
 from stream3r_ros.msg import StreamStatus
+from stream3r_ros.node.accounts import statuses_csv, summary
 from stream3r_ros.node.decode import ImageError, decode_image
-from stream3r_ros.node.heard import Pending, cloud_arrays, pose_matrix, stamp_ns
+from stream3r_ros.node.heard import Pending, cloud_arrays, depth_array, pose_matrix, stamp_ns
 from stream3r_ros.node.process import StartError
+from stream3r_ros.node.truth import TRUE_DEPTH, TRUE_POSE, TruthRecord
 
 PENDING_FRAMES = 30
 MAX_FRAMES = 100_000
 MAX_CLOUD_POINTS = 500_000
 MAX_IMAGE_PIXELS = 33_177_600
-STATUS_FIELDS = [
-    name for name in StreamStatus.get_fields_and_field_types() if name != 'header'
-]  # fmt: skip
-SHOWN = (
-    ('waiting', 'latency_queue'),
-    ('decoding', 'latency_decode'),
-    ('network', 'latency_network'),
-    ('publishing', 'latency_publish'),
-    ('total', 'latency_total'),
-)
 
 
 class Recorder(Node):
@@ -48,6 +42,7 @@ class Recorder(Node):
 
     Clouds are put into the world by the pose of their own stamp. A reset begins the record anew,
     since another stream has another world. Of very long streams the last MAX_FRAMES frames count.
+    With ``truth`` the player's truth is heard, too, and the errors against it are written.
     """
 
     def __init__(self, stop: threading.Event) -> None:
@@ -64,6 +59,7 @@ class Recorder(Node):
         self._images, self._depths, self._clouds, self._poses = (
             Pending(PENDING_FRAMES) for _ in range(4)
         )
+        self._truth = TruthRecord() if self.get_parameter('truth').value else None
         self._begin()
         self._subscribe()
         self._timer = self.create_timer(0.2, self._on_timer)
@@ -99,6 +95,9 @@ class Recorder(Node):
             ),
         )  # fmt: skip
         self.declare_parameter('caption', '', describe('A line under the picture'))
+        self.declare_parameter(
+            'truth', False, describe('Write the errors against the truth that a player publishes')
+        )
 
     def _begin(self) -> None:
         self._map = VoxelMap(max_points=MAX_CLOUD_POINTS)
@@ -107,27 +106,44 @@ class Recorder(Node):
         self._shown: tuple[np.ndarray, np.ndarray] | None = None
 
     def _subscribe(self) -> None:
-        reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        outputs = (
-            (PoseWithCovarianceStamped, 'stream3r/pose', self._poses.put),
-            (Image, 'stream3r/depth/image', self._depths.put),
-            (PointCloud2, 'stream3r/points', self._clouds.put),
-            (StreamStatus, 'stream3r/status', self._on_status),
-        )
-        self._outputs = [
-            self.create_subscription(kind, topic, callback, reliable)
-            for kind, topic, callback in outputs
-        ]
-        self._image_subscription = None
+        self._outputs: list[Subscription] = []
+        self._listen(PoseWithCovarianceStamped, 'stream3r/pose', 'pose', self._poses.put)
+        self._listen(Image, 'stream3r/depth/image', 'depth', self._depths.put)
+        self._listen(PointCloud2, 'stream3r/points', None, self._clouds.put)
+        self._listen(StreamStatus, 'stream3r/status', 'status', self._on_status)
+        if self._truth is not None:
+            self._listen(CameraInfo, 'stream3r/depth/camera_info', 'depth_info')
+            self._listen(CameraInfo, 'camera_info', 'camera_info')
+            self._listen(PoseStamped, TRUE_POSE, 'true_pose')
+            self._listen(Image, TRUE_DEPTH, 'true_depth')
+        self._image_subscription: Subscription | None = None
+
+    def _listen(
+        self, kind: type, topic: str, part: str | None, callback: Callable | None = None
+    ) -> None:
+        """Subscribe for the record and, if it is a part of that, for the comparison."""
+        hearers = [] if callback is None else [callback]
+        if part is not None and self._truth is not None:
+            hearers.append(partial(self._truth.put, part))
+
+        def hear(message) -> None:
+            for hearer in hearers:
+                hearer(message)
+
+        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        self._outputs.append(self.create_subscription(kind, topic, hear, qos))
 
     def _subscribe_to_images(self) -> None:
         """Subscribe once the node is there, so that who waits for us does not begin too early."""
-        topics = [subscription.topic_name for subscription in self._outputs]
-        if self._image_subscription is None and all(map(self.count_publishers, topics)):
+        if self._image_subscription is None and not self._silent_topics():
             qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
             self._image_subscription = self.create_subscription(
                 Image, 'image', self._images.put, qos
             )
+
+    def _silent_topics(self) -> list[str]:
+        topics = [subscription.topic_name for subscription in self._outputs]
+        return [topic for topic in topics if not self.count_publishers(topic)]
 
     def _on_status(self, status: StreamStatus) -> None:
         """Join what was heard about a frame; the status is the last message about it."""
@@ -149,7 +165,7 @@ class Recorder(Node):
             self._stream = status.stream
         self._poses.pop(stamp)
         self._clouds.pop(stamp)
-        world_from_camera = pose_matrix(pose)
+        world_from_camera = pose_matrix(pose.pose.pose)
         self._trajectory[stamp] = world_from_camera
         if len(self._trajectory) > MAX_FRAMES:
             self._trajectory.popitem(last=False)
@@ -163,9 +179,8 @@ class Recorder(Node):
         """Keep the last frame whose image and depth were both heard, for the picture."""
         if image is None or depth is None:
             return
-        values = np.frombuffer(depth.data, np.float32).reshape(depth.height, depth.width)
         try:
-            self._shown = decode_image(image, MAX_IMAGE_PIXELS), values
+            self._shown = decode_image(image, MAX_IMAGE_PIXELS), depth_array(depth)
         except ImageError as error:
             self.get_logger().warning(f'no picture of this image: {error}')
 
@@ -187,7 +202,9 @@ class Recorder(Node):
     def _check_patience(self, silence_s: float) -> None:
         patience = self.get_parameter('patience').value
         if patience and silence_s > patience:
-            self.get_logger().error(f'no frame came for {patience:g} s: is the node active?')
+            silent = ', '.join(self._silent_topics())
+            why = f'nobody publishes {silent}' if silent else 'is the node active?'
+            self.get_logger().error(f'no frame came for {patience:g} s: {why}')
             self.exit_status = 1
             self._stop_requested.set()
 
@@ -207,34 +224,14 @@ class Recorder(Node):
             )  # fmt: skip
             write_png(self._out / 'picture.png', picture)
         print(summary(statuses, len(points), self._out), flush=True)
+        if self._truth is not None:
+            self._write_errors(self._truth)
 
-
-def statuses_csv(statuses: list[StreamStatus]) -> str:
-    """Give one line per status, stamps in seconds."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(['stamp', *STATUS_FIELDS])
-    for status in statuses:
-        stamp = f'{status.header.stamp.sec}.{status.header.stamp.nanosec:09d}'
-        writer.writerow([stamp, *(getattr(status, field) for field in STATUS_FIELDS)])
-    return text.getvalue()
-
-
-def summary(statuses: list[StreamStatus], points: int, out: Path) -> str:
-    """Give the short table that is printed at the end."""
-    last = statuses[-1]
-    span = (stamp_ns(last) - stamp_ns(statuses[0])) / 1e9
-    rows = [
-        ('images received', f'{last.received}'),
-        ('processed', f'{last.processed}'),
-        ('dropped, refused', f'{last.dropped}, {last.refused}'),
-        ('frames per second', f'{(len(statuses) - 1) / span:.1f}' if span > 0 else '-'),
-        ('mode', last.mode),
-    ]
-    for label, field in SHOWN:
-        values = [1e3 * getattr(status, field) for status in statuses]
-        median, p95 = np.percentile(values, [50, 95])
-        rows.append((f'{label}, median / p95', f'{median:.1f} / {p95:.1f} ms'))
-    rows += [('points in the cloud', f'{points}'), ('written to', str(out))]
-    width = max(len(label) for label, _ in rows)
-    return '\n'.join(f'  {label:<{width}}  {value}' for label, value in rows)
+    def _write_errors(self, truth: TruthRecord) -> None:
+        try:
+            errors = truth.errors()
+        except ValueError as error:
+            self.get_logger().warning(f'no errors against the truth: {error}')
+            return
+        write_errors(self._out / 'errors.json', errors)
+        print(errors_table(errors), flush=True)

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node.decode import ImageError, decode_image
-from stream3r_ros.node.heard import Pending, cloud_grids, pose_matrix, stamp_ns
+from stream3r_ros.node.heard import Pending, cloud_grids, depth_array, pose_matrix, stamp_ns
 from stream3r_ros.node.log import Throttle
 from stream3r_ros.node.process import STOP_GRACE_S, StartError
 from stream3r_ros.node.remote import RemoteNode
@@ -46,7 +46,7 @@ CONTROLS = (
     ),
     Slider('window_size', 1, 32, 1, 'Frames seen in window mode; a change begins a new stream'),
     Slider('min_confidence', 1.0, 10.0, 0.05, 'Points under this confidence are left out'),
-    Slider('point_stride', 0, 16, 1, 'Every n-th row and column becomes a point; 0 chooses'),
+    Slider('points.stride', 0, 16, 1, 'Every n-th row and column becomes a point; 0 chooses'),
 )
 
 
@@ -67,7 +67,7 @@ class Viewer(Node):
         self._throttle = Throttle()
         self._meter = Meter()
         self._stream: int | None = None
-        self._shown_ns = -1
+        self._status_publishers: set[bytes] = set()
         self._numbers_due_s = 0.0
         self._statuses: list[StreamStatus] = []
         self._images, self._depths, self._infos, self._clouds, self._poses = (
@@ -168,16 +168,25 @@ class Viewer(Node):
     # --- the stream ---
 
     def _on_status(self, status: StreamStatus) -> None:
-        last = self._meter.latest
-        if last is not None and status.received < last.received:
-            self._meter.clear()  # another process: its parameters may be others, too
-            self._remote.forget()
-            self._stream = None
+        self._notice_restart()
         if status.stream != self._stream:
             self._begin_stream(status.stream)
         numbers = StreamNumbers(**{name: getattr(status, name) for name in NUMBERS})
         self._meter.add(time.monotonic(), numbers)
         self._statuses = [*self._statuses, status][-PENDING_FRAMES:]
+
+    def _notice_restart(self) -> None:
+        """Begin anew when a publisher of statuses is new: so is its node, with its parameters.
+
+        A node that was killed lingers for many seconds, so nobody says that it is gone.
+        """
+        infos = self.get_publishers_info_by_topic(f'{self._value("node")}/status')
+        present = {bytes(info.endpoint_gid) for info in infos}
+        if present - self._status_publishers:
+            self._meter.clear()
+            self._remote.forget()
+            self._stream = None
+        self._status_publishers = present
 
     def _begin_stream(self, number: int) -> None:
         self._stream = number
@@ -195,6 +204,7 @@ class Viewer(Node):
             self._panel.show_pictures(frame)
         if now_s >= self._numbers_due_s:
             self._numbers_due_s = now_s + NUMBERS_PERIOD_S
+            self._notice_restart()
             self._panel.enable(self._remote.is_known)
             self._panel.show_numbers(self._numbers(now_s))
 
@@ -215,7 +225,7 @@ class Viewer(Node):
         try:
             points, colours, confidence = cloud_grids(cloud)
             return ViewedFrame(
-                pose_matrix(pose),
+                pose_matrix(pose.pose.pose),
                 points,
                 colours,
                 confidence,
@@ -248,10 +258,3 @@ class Viewer(Node):
 
     def _on_sentence(self, sentence: str) -> None:
         self._panel.say(sentence)
-
-
-def depth_array(message: Image) -> np.ndarray:
-    """Give a 32FC1 image as float32 (h, w); raises ValueError for any other."""
-    if message.encoding != '32FC1':
-        raise ValueError(f"depth has encoding '{message.encoding}', expected 32FC1")
-    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)

@@ -20,7 +20,8 @@ class SourceFrame:
     `stamp_s` counts from the first frame. `image_rgb` is (h, w, 3) uint8. `intrinsics` (3, 3) are
     None where nobody knows them. `encoded` are the bytes of the file that the frame was read
     from, if they are a JPEG or PNG that shows exactly `image_rgb`, and `encoded_format` says
-    which: 'jpeg' or 'png'.
+    which: 'jpeg' or 'png'. Only a source that knows the truth gives `depth_m` (h, w) float32,
+    along the optical axis, and `world_from_camera` (4, 4) in optical axes.
     """
 
     index: int
@@ -30,6 +31,8 @@ class SourceFrame:
     name: str
     encoded: bytes | None = None
     encoded_format: str | None = None
+    depth_m: np.ndarray | None = None
+    world_from_camera: np.ndarray | None = None
 
 
 class FrameSource(Protocol):

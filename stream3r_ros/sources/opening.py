@@ -17,11 +17,12 @@ def open_source(
     synthetic_frames: int | None = None,
     rate_hz: float | None = None,
 ) -> FrameSource:
-    """Open a folder of images, one image, a video file or `synthetic:SEED`.
+    """Open a folder of images, one image, a video file, `synthetic:SEED` or `synthetic:SEED/PATH`.
 
-    `synthetic_hw` and `synthetic_frames` (None: endless) shape the synthetic room. `rate_hz`
-    replaces the nominal rate of images and of the room; a video keeps its own. Raises SourceError
-    with one sentence when there is nothing to read there.
+    PATH is the seed of another way through the room than its own. `synthetic_hw` and
+    `synthetic_frames` (None: endless) shape the synthetic room. `rate_hz` replaces the nominal
+    rate of images and of the room; a video keeps its own. Raises SourceError with one sentence
+    when there is nothing to read there.
     """
     if rate_hz is not None and not rate_hz > 0:
         raise SourceError(f'the rate is {rate_hz}, expected more than 0 frames per second')
@@ -44,14 +45,16 @@ def open_source(
 def _open_synthetic(
     spec: str, image_hw: tuple[int, int], frames: int | None, rate_hz: float | None
 ) -> FrameSource:
-    text = spec.removeprefix(SYNTHETIC_PREFIX)
-    if not (text.isascii() and text.isdigit()):
-        raise SourceError(
-            f'the seed in {spec} is {text!r}, expected a whole number as in synthetic:7'
-        )
+    seed, _, path = spec.removeprefix(SYNTHETIC_PREFIX).partition('/')
+    for text in (seed, path) if '/' in spec else (seed,):
+        if not (text.isascii() and text.isdigit()):
+            raise SourceError(
+                f'the seed in {spec} is {text!r}, expected a whole number as in synthetic:7'
+            )
     from stream3r_ros.sources.room import DEFAULT_RATE_HZ, RoomWalk
 
     try:
-        return RoomWalk.of(int(text), frames, image_hw, rate_hz or DEFAULT_RATE_HZ)
+        path_seed = int(path) if path else None
+        return RoomWalk.of(int(seed), frames, image_hw, rate_hz or DEFAULT_RATE_HZ, path_seed)
     except ValueError as error:
         raise SourceError(f'{spec} cannot be made: {error}') from error

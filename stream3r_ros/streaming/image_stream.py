@@ -6,12 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stream3r_ros.geometry.depth_filter import DepthFilter
 from stream3r_ros.images import ImageMapping, plan_mapping, prepare
 from stream3r_ros.network import Predictions, Stream3R
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.streaming.session import DEFAULT_MAX_FRAMES, StreamSession
 
 OUTPUTS = ('depth', 'pose')
+KEEP_ALL = DepthFilter()
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class FrameEstimate:
     image_rgb: np.ndarray  # (H, W, 3) uint8, the network image
     depth: np.ndarray  # (H, W) float32, along the optical axis
     confidence: np.ndarray  # (H, W) float32, at least 1
+    valid: np.ndarray  # (H, W) bool, pixels of the image whose depth passes the filter
     world_from_camera: np.ndarray  # (4, 4) float64
     intrinsics: np.ndarray  # (3, 3) float64, predicted, in network pixels
 
@@ -122,20 +125,22 @@ class ImageStream:
         )
         return PreparedImage(tensor, mapping)
 
-    def step(self, image: PreparedImage) -> list[FrameEstimate]:
+    def step(
+        self, image: PreparedImage, depth_filter: DepthFilter = KEEP_ALL
+    ) -> list[FrameEstimate]:
         """Take the next image; return the estimates that are ready, oldest first.
 
         Raises RuntimeError when the stream is full.
         """
         if self._session:
             predictions = self._session.step(image.tensor)
-            estimates = _to_host([image], predictions)
+            estimates = _to_host([image], predictions, depth_filter)
         else:
-            estimates = self._gather(image)
+            estimates = self._gather(image, depth_filter)
         self._camera_hw = image.mapping.camera_hw
         return estimates
 
-    def _gather(self, image: PreparedImage) -> list[FrameEstimate]:
+    def _gather(self, image: PreparedImage, depth_filter: DepthFilter) -> list[FrameEstimate]:
         self._gathered.append(image)
         if len(self._gathered) < self.options.full_frames:
             return []
@@ -143,12 +148,24 @@ class ImageStream:
         batch = torch.stack([image.tensor for image in images]).to(self.network.device)
         with torch.inference_mode():
             predictions = self.network(batch, 'full', outputs=OUTPUTS)
-        return _to_host(images, predictions)
+        return _to_host(images, predictions, depth_filter)
 
 
-def _to_host(images: list[PreparedImage], predictions: Predictions) -> list[FrameEstimate]:
+def _to_host(
+    images: list[PreparedImage], predictions: Predictions, depth_filter: DepthFilter
+) -> list[FrameEstimate]:
     assert predictions.depth is not None
     assert predictions.depth_confidence is not None
+    # The filter looks at the tensors where they are, before anything is copied.
+    masks = [
+        depth_filter.mask(
+            predictions.depth[0, index],
+            predictions.depth_confidence[0, index],
+            _inside(image.mapping, predictions.depth.device),
+        )
+        for index, image in enumerate(images)
+    ]
+    valid = torch.stack(masks).cpu().numpy()
     depth = predictions.depth[0].cpu().numpy()
     confidence = predictions.depth_confidence[0].cpu().numpy()
     poses = predictions.world_from_camera[0].double().cpu().numpy()
@@ -159,11 +176,17 @@ def _to_host(images: list[PreparedImage], predictions: Predictions) -> list[Fram
             _as_bytes(image.tensor),
             depth[index],
             confidence[index],
+            valid[index],
             poses[index],
             intrinsics[index],
         )
         for index, image in enumerate(images)
     ]
+
+
+def _inside(mapping: ImageMapping, device: torch.device) -> Tensor | None:
+    """Mark the pixels that are image and not padding, where there is any."""
+    return torch.from_numpy(mapping.image_mask()).to(device) if mapping.has_padding else None
 
 
 def _as_bytes(image: Tensor) -> np.ndarray:

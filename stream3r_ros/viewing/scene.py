@@ -20,6 +20,7 @@ PATH_COLOUR = (255, 168, 64)
 PRESENT_COLOUR = (255, 168, 64)
 PAST_COLOUR = (110, 150, 190)
 BACKGROUND = (22, 25, 31)
+FLOOR_COLOUR, FLOOR_UNITS = (66, 72, 84), 4
 EYE, TARGET = np.array([-0.9, 0.55, 0.95]), np.array([0.75, -0.05, -0.25])
 """Where one looks from and to at first, in units from the first camera: over its shoulder."""
 
@@ -33,8 +34,11 @@ class Scene:
         self._clouds: dict[str, viser.PointCloudHandle] = {}
         self._frustums: dict[str, viser.CameraFrustumHandle] = {}
         self._path: viser.LineSegmentsHandle | None = None
-        self._grid: viser.GridHandle | None = None
+        self._floor: viser.LineSegmentsHandle | None = None
         server.scene.set_up_direction('+z')
+        # Nothing here is lit; lamps with shadows would draw the scene several times.
+        server.scene.configure_default_lights(enabled=False)
+        server.scene.configure_environment_map(None)
         server.scene.set_background_image(np.full((1, 1, 3), BACKGROUND, np.uint8), format='png')
         self.look_over_shoulder(np.zeros(3), 1.0)
 
@@ -58,7 +62,7 @@ class Scene:
         elif cloud is None:
             self._clouds[name] = self._server.scene.add_point_cloud(
                 f'/{name}', points, colours, point_size=size, precision='float32',
-                point_shape='rounded', point_shading='flat',
+                point_shape='square', point_shading='flat',
             )  # fmt: skip
         else:
             with self._server.atomic():
@@ -90,12 +94,10 @@ class Scene:
     def show_floor(self, points: np.ndarray, unit: float) -> None:
         """Show a grid a little below points (N, 3), with cells of a round length."""
         height = float(np.percentile(points[:, 2], 0.5)) - 0.03 * unit
-        cell = 10 ** np.floor(np.log10(unit)) / 2
-        self._grid = self._server.scene.add_grid(
-            '/floor', infinite_grid=True, position=(0, 0, height), cell_size=cell,
-            section_size=2 * cell, cell_color=(36, 40, 48), section_color=(48, 54, 64),
-            fade_distance=8 * unit, fade_from='origin', shadow_opacity=0.0,
-        )  # fmt: skip
+        segments, colours = floor_lines(unit, height)
+        self._floor = self._server.scene.add_line_segments(
+            '/floor', segments, colours, thickness=1.0, thickness_units='screen'
+        )
 
     def clear(self) -> None:
         """Take everything away."""
@@ -104,9 +106,9 @@ class Scene:
         for name in list(self._frustums):
             self._remove(self._frustums, name)
         self.show_path(np.zeros((0, 3)))
-        if self._grid is not None:
-            self._grid.remove()
-            self._grid = None
+        if self._floor is not None:
+            self._floor.remove()
+            self._floor = None
 
     def _show_camera(
         self, name: str, camera: Camera, scale: float, colour: tuple[int, int, int]
@@ -131,3 +133,25 @@ class Scene:
         handle = handles.pop(name, None)
         if handle is not None:
             handle.remove()
+
+
+def floor_lines(unit: float, height: float) -> tuple[np.ndarray, np.ndarray]:
+    """Give the segments (N, 2, 3) of a grid at a height, and colours that fade away from z.
+
+    A browser without a graphics card draws lines quickly; a plane with a shader costs it as much
+    as all the points.
+    """
+    cell = 10 ** np.floor(np.log10(unit)) / 2
+    count = int(FLOOR_UNITS * unit / cell)
+    offsets = cell * np.arange(-count, count + 1)
+    share = 1 - np.abs(offsets) / (cell * (count + 1))
+    ends = np.zeros((2, 2, len(offsets), 2, 3))  # direction, half, line, end of the half
+    for direction in (0, 1):
+        ends[direction, ..., 1 - direction] = offsets[None, :, None]
+        ends[direction, 0, :, 1, direction] = cell * count
+        ends[direction, 1, :, 1, direction] = -cell * count
+    ends[..., 2] = height
+    tints = np.broadcast_to(np.array(BACKGROUND, float), ends.shape).copy()
+    tints[..., 0, :] += share[:, None] * np.subtract(FLOOR_COLOUR, BACKGROUND)
+    segments, colours = ends.astype(np.float32), tints.round().astype(np.uint8)
+    return segments.reshape(-1, 2, 3), colours.reshape(-1, 2, 3)

@@ -9,7 +9,6 @@ from stream3r_ros.evaluation.synthetic import (
     SequenceEstimate,
     anchor_points,
     evaluate_synthetic,
-    rotation_angles_rad,
     run_sequence,
     sequence_errors,
     summarise,
@@ -124,12 +123,6 @@ def test_a_camera_that_stands_still_is_a_sentence():
     true.world_from_camera[:] = np.eye(4)
     with pytest.raises(ValueError, match='no extent to compare with'):
         sequence_errors(true, perfect(truth()))
-
-
-@pytest.mark.parametrize('degrees', [0, 1e-6, 1, 90, 179.9, 180])
-def test_angles_are_exact_from_nothing_to_a_half_turn(degrees):
-    angle = rotation_angles_rad(np.eye(3), about_y(degrees)[:3, :3])
-    assert np.degrees(angle) == pytest.approx(degrees, rel=1e-6, abs=1e-9)
 
 
 def test_sequences_are_joined_by_means_and_medians():

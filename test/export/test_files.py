@@ -47,6 +47,19 @@ def test_a_cloud_comes_back_from_its_ply(tmp_path):
     assert np.array_equal(back.colors[:, :3], colors)
 
 
+def test_confidences_come_back_from_a_ply_exactly(tmp_path):
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-5, 5, (100, 3)).astype(np.float32)
+    colors = rng.integers(0, 256, (100, 3), np.uint8)
+    confidences = rng.exponential(2, 100).astype(np.float32)
+    write_ply(tmp_path / 'cloud.ply', points, colors, confidences)
+    back = trimesh.load(tmp_path / 'cloud.ply')
+    assert np.array_equal(back.vertices.astype(np.float32), points)
+    assert np.array_equal(back.colors[:, :3], colors)
+    raw = back.metadata['_ply_raw']['vertex']['data']
+    assert np.array_equal(raw['confidence'].ravel(), confidences)
+
+
 def test_an_empty_cloud_is_a_valid_file(tmp_path):
     write_ply(tmp_path / 'cloud.ply', np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
     lines = (tmp_path / 'cloud.ply').read_text().splitlines()
@@ -60,6 +73,8 @@ def test_clouds_that_are_not_finite_or_not_coloured_are_refused(tmp_path):
         write_ply(tmp_path / 'a.ply', np.full((1, 3), np.nan), np.zeros((1, 3), np.uint8))
     with pytest.raises(ValueError, match=r'\(2, 3\) and colors \(1, 3\)'):
         write_ply(tmp_path / 'a.ply', np.zeros((2, 3)), np.zeros((1, 3), np.uint8))
+    with pytest.raises(ValueError, match=r'confidences have shape \(3,\), expected \(1,\)'):
+        write_ply(tmp_path / 'a.ply', np.zeros((1, 3)), np.zeros((1, 3), np.uint8), np.ones(3))
     assert not list(tmp_path.iterdir())
 
 

@@ -1,5 +1,7 @@
 """The voxel map keeps the most confident point of every voxel, within its bounds."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,17 +80,56 @@ def test_what_is_not_finite_never_enters():
 
 
 def test_it_stays_within_its_bound_and_goes_on_covering_everything():
-    voxels = VoxelMap(0.01, max_points=500)
+    voxels, sides = VoxelMap(0.01, max_points=500), [0.01]
     everything = [cloud(seed, 2000) for seed in range(5)]
     for part in everything:
         voxels.add(*part)
         assert len(voxels) <= 500
-    assert voxels.voxel_size / 0.01 == 2 ** round(np.log2(voxels.voxel_size / 0.01))
-    assert len(voxels) > 60
-    points = np.concatenate([points for points, _, _ in everything])
-    cells = {tuple(cell) for cell in np.floor(points / voxels.voxel_size).astype(int)}
-    kept = {tuple(cell) for cell in np.floor(voxels.points / voxels.voxel_size).astype(int)}
-    assert kept == cells
+    while sides[-1] < voxels.voxel_size * 0.99:
+        sides.append(sides[-1] * 2**0.5)
+    assert voxels.voxel_size == pytest.approx(sides[-1])
+    assert len(sides) > 8
+    # A point was replaced by one in the same voxel, and that again when voxels grew.
+    farthest = 3**0.5 * sum(sides)
+    for points, _, _ in everything:
+        distances = np.linalg.norm(points[:, None] - voxels.points, axis=2).min(axis=1)
+        assert distances.max() < farthest
+        assert np.median(distances) < voxels.voxel_size
+
+
+def test_a_map_of_a_surface_keeps_nearly_half_its_points_when_they_run_out():
+    rng = np.random.default_rng(0)
+    voxels, fewest = VoxelMap(0.05, max_points=2000), 2000
+    for metres in np.arange(0, 40, 0.1):
+        floor = rng.uniform(0, 1, (2000, 3)) * [0.1, 1, 0] + [metres, 0, 0]
+        size = voxels.voxel_size
+        voxels.add(floor, np.zeros((2000, 3), np.uint8), rng.random(2000))
+        if voxels.voxel_size > size:
+            fewest = min(fewest, len(voxels))
+    assert voxels.voxel_size > 0.1
+    assert 800 < fewest < 1200
+
+
+def test_its_memory_is_bounded_even_while_it_is_built_anew():
+    tracemalloc.start()
+    voxels = VoxelMap(0.01, max_points=100_000)
+    for seed in range(8):
+        voxels.add(*cloud(seed, 50_000, spread=3.0))
+    held, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert voxels.voxel_size > 0.01
+    assert held < 100 * 100_000
+    assert most < 250 * 100_000
+
+
+def test_equally_confident_points_keep_their_own_colour():
+    points = np.tile(np.float32([[0.5, 0.5, 0.5]]), (50, 1))
+    points[:, 0] += np.linspace(0, 0.4, 50, dtype=np.float32)
+    colors = np.repeat(np.arange(50, dtype=np.uint8)[:, None], 3, axis=1)
+    voxels = VoxelMap(1.0)
+    voxels.add(points, colors, np.ones(50))
+    assert len(voxels) == 1
+    assert voxels.points[0, 0] == points[voxels.colors[0, 0], 0]
 
 
 def test_the_automatic_size_follows_the_first_points():

@@ -185,7 +185,9 @@ def test_a_bad_parameter_at_start_up_is_one_sentence_and_status_2(
 
 def test_a_full_causal_stream_refuses_until_reset(own_domain):
     with (
-        NodeProcess('stream3r_node', own_domain, mode='causal', max_frames=2) as node,
+        NodeProcess(
+            'stream3r_node', own_domain, mode='causal', max_frames=2, tf__mode='world_to_camera'
+        ) as node,
         Participant(own_domain) as robot,
     ):
         robot.wait_until_connected()

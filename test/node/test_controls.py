@@ -52,8 +52,8 @@ def test_a_whole_number_serves_where_a_double_is_expected(robot):
     assert latest_status(robot).valid_fraction == 0
 
 
-def test_point_stride_thins_the_cloud_and_not_the_depth(robot):
-    robot.set_parameters(point_stride=4)
+def test_points__stride_thins_the_cloud_and_not_the_depth(robot):
+    robot.set_parameters(points__stride=4)
     stamp = robot.publish_and_wait(picture())
     cloud, depth = robot.answer(stamp, 'points'), robot.answer(stamp, 'depth')
     assert (cloud.height, cloud.width) == (21, 28)
@@ -97,12 +97,12 @@ def test_reset_begins_a_stream_whose_first_frame_knows_nothing_of_the_past(robot
         ({'window_size': 257}, ('window_size', '257', '256')),
         ({'min_confidence': 0.5}, ('min_confidence', '0.5', '1.0')),
         ({'min_confidence': float('nan')}, ('min_confidence', 'nan')),
-        ({'point_stride': -1}, ('point_stride', '-1', '0')),
+        ({'points__stride': -1}, ('points.stride', '-1', '0')),
         ({'mode': 3}, ('mode', '3', 'string')),
         ({'window_size': 2.5}, ('window_size', '2.5', 'integer')),
         ({'min_confidence': True}, ('min_confidence', 'True', 'number')),
         ({'network__source': 'elsewhere'}, ('network.source', 'read-only')),
-        ({'point_stride': 2, 'mode': 'sideways'}, ('sideways',)),
+        ({'points__stride': 2, 'mode': 'sideways'}, ('sideways',)),
     ],
 )
 def test_a_bad_value_is_refused_in_a_sentence_and_changes_nothing(robot, change, said):

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import PoseStamped
 from node_harness import NodeProcess, Participant, picture_rgb, wait_until
 from PIL import Image as PillowImage
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from stream3r_ros.node.heard import depth_array, pose_matrix
+from stream3r_ros.sources import open_source
 from stream3r_ros.synthetic import SyntheticSequence
 
 pytestmark = pytest.mark.timeout(120)
@@ -36,6 +39,8 @@ class Listener(Participant):
             ('compressed', CompressedImage, 'image/compressed', qos),
             ('info', CameraInfo, 'camera_info', qos),
             ('clock', Clock, '/clock', clock_qos),
+            ('true_pose', PoseStamped, 'stream3r_player/true_pose', qos),
+            ('true_depth', Image, 'stream3r_player/true_depth', qos),
         ):
             self.node.create_subscription(kind, topic, self._recorder(name), profile)
 
@@ -61,6 +66,7 @@ def test_a_folder_is_played_once_and_ends_with_status_0(own_domain, folder):
         info = listener.messages('info')[0]
         assert info.header == first.header
         assert (info.height, info.width, info.k[0]) == (96, 128, 0)  # nobody knows its camera
+        assert not listener.messages('true_depth') + listener.messages('true_pose')
 
 
 def test_looping_goes_on_until_frames_are_reached(own_domain, folder):
@@ -98,6 +104,27 @@ def test_the_synthetic_room_comes_with_its_intrinsics(own_domain):
         assert bytes(found.data) == expected.image_rgb.tobytes()
         info = listener.messages('info')[0]
         np.testing.assert_allclose(np.reshape(info.k, (3, 3)), expected.intrinsics)
+
+
+def test_the_synthetic_room_tells_the_truth_of_each_image(own_domain):
+    with (
+        Listener(own_domain) as listener,
+        play(
+            own_domain, source='synthetic:3/5', rate=15.0, frames=3, image_width=80,
+            image_height=60,
+        ) as player,
+    ):  # fmt: skip
+        assert player.wait() == 0
+        names = ('image', 'true_pose', 'true_depth')
+        wait_until(lambda: all(len(listener.messages(name)) == 3 for name in names))
+        walk = open_source('synthetic:3/5', synthetic_hw=(60, 80))
+        heard = zip(*map(listener.messages, names), walk, strict=False)
+        for image, pose, depth, true in heard:
+            assert image.header == depth.header
+            assert image.header.stamp == pose.header.stamp
+            assert (pose.header.frame_id, depth.encoding) == ('source_world', '32FC1')
+            np.testing.assert_array_equal(depth_array(depth), true.depth_m)
+            np.testing.assert_allclose(pose_matrix(pose.pose), true.world_from_camera, atol=1e-9)
 
 
 def test_sim_time_rises_by_the_rate_and_stamps_the_images(own_domain, folder):

@@ -33,7 +33,7 @@ def frame(index, hw=(40, 60), **changes):
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -50,7 +50,7 @@ def test_however_long_a_stream_is_points_cameras_and_messages_are_bounded(server
             sizes.append(len(server._websock_server._broadcast_buffer.message_from_id))
         wait_until(lambda: page.points('/map') > 1000)
         assert page.most_points <= LIMITS.max_points + LIMITS.max_cloud_points
-        assert 3 <= sum(name.startswith('/cameras/') for name in page.nodes) <= 6
+        assert 3 <= sum(name.startswith('/cameras/') for name in set(page.nodes)) <= 6
     assert view.point_count <= LIMITS.max_points
     assert max(sizes[30:]) <= max(sizes[:30])
 
@@ -102,7 +102,8 @@ def test_the_map_is_sent_no_more_often_than_it_may(server):
         before = page.points('/map')
         view.add(frame(1))
         view.refresh(5.0)
-        time.sleep(0.3)
+        server.gui.add_markdown('all that was sent before has come')
+        wait_until(lambda: 'all that was sent before has come' in page.text())
         assert page.points('/map') == before
         view.refresh(10.0)
         wait_until(lambda: page.points('/map') > before)

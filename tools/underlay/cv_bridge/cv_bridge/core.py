@@ -8,7 +8,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from cv_bridge.encodings import converter, rows_of_data, storage
+from cv_bridge.encodings import converter, storage
 
 _TYPE_NAMES = {
     'uint8': '8U',
@@ -47,9 +47,8 @@ class CvBridge:
         if encoding == 'passthrough':
             encoding = _type_name(cvim)
         _check_type(cvim, encoding)
-        times, over = rows_of_data(encoding, 2), 2
         message = Image(
-            height=cvim.shape[0] * over // times,
+            height=cvim.shape[0],
             width=cvim.shape[1],
             encoding=encoding,
             is_bigendian=_is_big_endian(cvim.dtype),
@@ -85,22 +84,22 @@ class CvBridge:
 
 
 def _pixels(message: Image) -> np.ndarray:
-    """View the message's data as an array, without the padding at the end of its rows."""
+    """View the message's data as an array, without the padding at the end of its rows.
+
+    As the real one does, this takes a step for a number of whole pixels and shears the image if
+    it is none.
+    """
     dtype, channels = _storage(message.encoding)
     dtype = dtype.newbyteorder('>' if message.is_bigendian else '<')
-    rows = rows_of_data(message.encoding, message.height)
-    row_size = message.width * channels * dtype.itemsize
-    if message.step < row_size or len(message.data) < rows * message.step:
+    columns = message.step // (channels * dtype.itemsize)
+    needed = message.height * columns * channels * dtype.itemsize
+    if columns < message.width or len(message.data) < needed:
         raise CvBridgeError(
-            f'{message.width} x {message.height} {message.encoding} needs rows of {row_size} '
-            f'bytes, found step {message.step} and {len(message.data)} bytes in all'
+            f'{message.width} x {message.height} {message.encoding} does not fit step '
+            f'{message.step} and {len(message.data)} bytes in all'
         )
-    pixels = np.ndarray(
-        shape=(rows, message.width, channels),
-        dtype=dtype,
-        buffer=message.data,
-        strides=(message.step, channels * dtype.itemsize, dtype.itemsize),
-    )
+    pixels = np.frombuffer(message.data, np.uint8, needed).view(dtype)
+    pixels = pixels.reshape(message.height, columns, channels)[:, : message.width]
     if not dtype.isnative:
         pixels = pixels.astype(dtype.newbyteorder('='))
     return pixels[:, :, 0] if channels == 1 else pixels

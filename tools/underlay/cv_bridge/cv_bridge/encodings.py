@@ -21,8 +21,8 @@ COLOURS = {  # encoding: (colours, numpy type)
 CHANNELS = {'mono': 1, 'rgb': 3, 'bgr': 3, 'rgba': 4, 'bgra': 4}
 # OpenCV names a Bayer pattern by its second row, ROS by its first.
 BAYER = {'rggb': 'BayerBG', 'bggr': 'BayerRG', 'gbrg': 'BayerGR', 'grbg': 'BayerGB'}
-PACKED_YUV = {'yuv422': 'UYVY', 'uyvy': 'UYVY', 'yuv422_yuy2': 'YUY2', 'yuyv': 'YUY2'}
-PLANAR_ROWS = {'nv21': (3, 2), 'nv24': (3, 1)}  # rows of data per row of image, as a fraction
+# Jazzy's cv_bridge knows neither the newer names uyvy and yuyv nor nv21 and nv24.
+PACKED_YUV = {'yuv422': 'UYVY', 'yuv422_yuy2': 'YUY2'}
 
 _ABSTRACT = re.compile(r'(8U|8S|16U|16S|32S|32F|64F)C?(\d*)$')
 _DEPTHS = {
@@ -43,20 +43,12 @@ def storage(encoding: str) -> tuple[np.dtype, int]:
         return np.dtype(dtype), CHANNELS[colours]
     if encoding in PACKED_YUV:
         return np.dtype(np.uint8), 2
-    if encoding in PLANAR_ROWS:
-        return np.dtype(np.uint8), 1
     if re.fullmatch('bayer_(rggb|bggr|gbrg|grbg)(8|16)', encoding):
         return np.dtype(np.uint16 if encoding.endswith('16') else np.uint8), 1
     abstract = _ABSTRACT.fullmatch(encoding)
     if abstract is None:
         raise ValueError(f'Unrecognized image encoding [{encoding}]')
     return np.dtype(_DEPTHS[abstract[1]]), int(abstract[2] or 1)
-
-
-def rows_of_data(encoding: str, height: int) -> int:
-    """Give the rows of data that an image has: more than its height for planar encodings."""
-    times, over = PLANAR_ROWS.get(encoding, (1, 1))
-    return height * times // over
 
 
 def converter(source: str, target: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -112,28 +104,9 @@ def _decoder(source: str, wanted: str) -> tuple[Callable[[np.ndarray], np.ndarra
     suffix = 'GRAY' if plain == 'mono' else 'BGR'
     if source in PACKED_YUV:
         code = getattr(cv2, f'COLOR_YUV2{suffix}_{PACKED_YUV[source]}')
-    elif source == 'nv21':
-        code = getattr(cv2, 'COLOR_YUV2GRAY_420' if plain == 'mono' else 'COLOR_YUV2BGR_NV21')
-    elif source == 'nv24':
-        return (_luma if plain == 'mono' else _bgr_from_nv24), plain
     else:
         code = getattr(cv2, f'COLOR_{BAYER[source[6:10]]}2{suffix}')
     return (lambda image: cv2.cvtColor(image, code)), plain
-
-
-def _luma(planes: np.ndarray) -> np.ndarray:
-    return planes[: planes.shape[0] // 3]
-
-
-def _bgr_from_nv24(planes: np.ndarray) -> np.ndarray:
-    """Convert Y rows followed by interleaved U V rows at full resolution.
-
-    OpenCV has no code for it: doubling the luma makes it the NV12 of an image twice the size.
-    """
-    height, width = planes.shape[0] // 3, planes.shape[1]
-    luma = planes[:height].repeat(2, axis=0).repeat(2, axis=1)
-    chroma = planes[height:].reshape(height, 2 * width)
-    return cv2.cvtColor(np.vstack([luma, chroma]), cv2.COLOR_YUV2BGR_NV12)[::2, ::2].copy()
 
 
 def _code(source: str, target: str) -> int | None:
@@ -149,5 +122,6 @@ def _rescaled(image: np.ndarray, dtype: type) -> np.ndarray:
     """Map the full range of 8 bits to that of 16 or back."""
     if image.dtype == dtype:
         return image
-    scale = np.iinfo(dtype).max / np.iinfo(image.dtype).max
-    return np.rint(image * scale).astype(dtype)
+    if dtype == np.uint8:
+        return cv2.convertScaleAbs(image, alpha=255 / 65535)
+    return image.astype(dtype) * 257

@@ -54,9 +54,17 @@ class Buffer:
         self._insert(transform, authority, static=True)
 
     def clear(self) -> None:
-        """Forget what changes over time; static transforms stay."""
+        """Forget what changes over time; static transforms and all names stay."""
         with self._lock:
-            self._frames = {name: cache for name, cache in self._frames.items() if cache.static}
+            for cache in self._frames.values():
+                cache.clear()
+
+    def all_frames_as_yaml(self) -> str:
+        """Name the newest parent of every frame that has one."""
+        with self._lock:
+            known = {name: cache.at(None) for name, cache in self._frames.items() if cache.samples}
+        lines = (f"{name}: \n  parent: '{sample.parent}'\n" for name, sample in known.items())
+        return ''.join(lines) or '[]'
 
     def lookup_transform(
         self,
@@ -73,7 +81,7 @@ class Buffer:
         """
         if timeout.nanoseconds > 0:
             self.can_transform(target_frame, source_frame, time, timeout)
-        return self._lookup(_bare(target_frame), _bare(source_frame), _nanoseconds(time))
+        return self._lookup(target_frame, source_frame, _nanoseconds(time))
 
     def can_transform(
         self,
@@ -109,7 +117,7 @@ class Buffer:
 
     def _reason_against(self, target: str, source: str, time: Time) -> str:
         try:
-            self._lookup(_bare(target), _bare(source), _nanoseconds(time))
+            self._lookup(target, source, _nanoseconds(time))
         except TransformException as error:
             return str(error)
         return ''
@@ -131,6 +139,8 @@ class Buffer:
     def _check_known(self, frame: str, argument: str) -> None:
         if not frame:
             raise InvalidArgumentException(f'Invalid argument {argument}: frame_id is empty')
+        if frame.startswith('/'):  # only what is broadcast may have a slash
+            raise InvalidArgumentException(f'Invalid argument "{frame}": begins with a slash')
         if frame not in self._names:
             raise LookupException(
                 f'"{frame}" passed to lookupTransform argument {argument} does not exist. '

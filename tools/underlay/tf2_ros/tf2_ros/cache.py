@@ -39,8 +39,15 @@ class FrameCache:
         self.samples.insert(place, sample)
         self._forget()
 
+    def clear(self) -> None:
+        """Forget all but a static sample."""
+        if not self.static:
+            self.samples = []
+
     def at(self, stamp_ns: int | None) -> Sample:
         """Interpolate at a time, None meaning the newest, or raise ExtrapolationException."""
+        if not self.samples:
+            raise ExtrapolationException('Nothing is known since the buffer was cleared')
         if self.static or stamp_ns is None:
             return self.samples[-1]
         self._check_covered(stamp_ns)

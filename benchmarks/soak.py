@@ -1,0 +1,284 @@
+"""Live with the node for a long time, and see whether it keeps its memory and its accounts.
+
+Two cameras, one a player that is killed and started again, one with stamps that jump back as a
+bag's do when it loops; parameters that change twice a second; malformed messages. Memory is
+compared between the minutes after the first one and the last ones. Needs an activated shell:
+make soak. The exit status is 0 if everything held.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
+from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image, PointCloud2
+
+from stream3r_ros.msg import StreamStatus
+from stream3r_ros.synthetic import SyntheticSequence
+
+CAMERAS = ('front', 'left')
+GROWTH = 0.02
+CHANGES: tuple[tuple[str, tuple], ...] = (
+    ('mode', ('window', 'causal')),
+    ('window_size', (2, 5, 8)),
+    ('min_confidence', (1.0, 2.0)),
+    ('confidence_percentile', (0.0, 20.0)),
+    ('edge_threshold', (0.0, 0.05)),
+    ('points.stride', (0, 1, 3)),
+    ('points.fields', ('xyz', 'xyzrgb', 'xyzrgbc')),
+    ('points.organized', (True, False)),
+    ('points.voxel_size', (0.0, 0.1)),
+    ('depth.resolution', ('network', 'camera')),
+    ('depth.encoding', ('32FC1', '16UC1')),
+    ('tf.mode', ('odom_to_base', 'world_to_camera', 'none')),
+    ('two_d_mode', (True, False)),
+    ('mode', ('sideways',)),  # refused
+    ('window_size', (0,)),  # refused
+)
+
+
+@dataclass
+class Record:
+    """What was seen."""
+
+    memory: list[tuple[float, float]] = field(default_factory=list)  # s since the start, MB
+    statuses: int = 0
+    changes: int = 0
+    refused_changes: int = 0
+    restarts: int = 0
+    jumps: int = 0
+    malformed: int = 0
+    streams: int = 0
+    bad_accounts: list[str] = field(default_factory=list)
+    last: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+class Soak(Node):
+    """Everything around the node under test."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__('soak')
+        self.record = record
+        self.left = self.create_publisher(Image, 'left/image', 5)
+        self.parameters = self.create_client(SetParameters, '/stream3r/set_parameters')
+        self.pending = None
+        for name in CAMERAS:
+            self.create_subscription(
+                StreamStatus, f'/stream3r/{name}/status',
+                lambda status, name=name: self.on_status(name, status), 50,
+            )  # fmt: skip
+            for topic, kind in (('points', PointCloud2), ('depth/image', Image),
+                                ('odom', Odometry), ('path', PathMessage),
+                                ('map_points', PointCloud2)):  # fmt: skip
+                self.create_subscription(kind, f'/stream3r/{name}/{topic}', lambda _: None, 5)
+        self.create_subscription(DiagnosticArray, '/diagnostics', self.on_diagnostics, 10)
+        self.pictures = [
+            frame.image_rgb for frame in SyntheticSequence(7, 40, (120, 160), 4.0)
+        ]  # fmt: skip
+        self.frame = 0
+        self.offset_s = 0.0
+
+    def on_status(self, name: str, status: StreamStatus) -> None:
+        """Check the accounts of every frame: one image may be under way."""
+        self.record.statuses += 1
+        self.record.streams = max(self.record.streams, status.stream)
+        waiting = status.received - status.processed - status.dropped - status.refused
+        if not 0 <= waiting <= 2:
+            self.record.bad_accounts.append(f'{name}: {waiting} images are unaccounted for')
+
+    def on_diagnostics(self, array: DiagnosticArray) -> None:
+        """Keep the last counts of each camera."""
+        for status in array.status:
+            values = {pair.key: pair.value for pair in status.values}
+            if 'received' in values:
+                self.record.last[status.name] = {
+                    key: int(values[key])
+                    for key in ('received', 'processed', 'dropped', 'refused', 'waiting')
+                }
+
+    def publish_left(self) -> None:
+        """Publish the next image; every 20 s time jumps back."""
+        if self.frame % 160 == 159:
+            self.offset_s -= 10.0
+            self.record.jumps += 1
+        pixels = self.pictures[self.frame % len(self.pictures)]
+        self.left.publish(self.message(pixels, 'rgb8'))
+        self.frame += 1
+
+    def message(self, pixels: np.ndarray, encoding: str) -> Image:
+        """Make an image with the stamp of now, as the bag sees it."""
+        message = Image(height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
+        message.step = pixels.shape[1] * 3
+        message.data = pixels.tobytes()
+        seconds = time.time() + self.offset_s
+        message.header.stamp.sec = int(seconds)
+        message.header.stamp.nanosec = int(seconds % 1 * 1e9)
+        message.header.frame_id = 'left_optical'
+        return message
+
+    def publish_malformed(self, rng: random.Random) -> None:
+        """Publish something that is no image."""
+        message = self.message(self.pictures[0], 'rgb8')
+        match rng.randrange(6):
+            case 0:
+                message.data = message.data[: len(message.data) // 2]
+            case 1:
+                message.encoding = 'no_such_encoding'
+            case 2:
+                message.height = 2**31
+            case 3:
+                message.step = 1
+            case 4:
+                message.header.stamp.sec = -5
+            case 5:
+                message.width = message.height = 0
+        self.left.publish(message)
+        self.record.malformed += 1
+
+    def change(self, rng: random.Random) -> None:
+        """Change a parameter; the answer to the last change has come by now, or is given up."""
+        if self.pending is not None and self.pending.done():
+            for result in self.pending.result().results:
+                self.record.refused_changes += not result.successful
+        name, values = rng.choice(CHANGES)
+        value = Parameter(name, value=rng.choice(values)).to_parameter_msg()
+        self.pending = self.parameters.call_async(SetParameters.Request(parameters=[value]))
+        self.record.changes += 1
+
+
+def start_player() -> subprocess.Popen:
+    """Start the front camera."""
+    arguments = ['source:=synthetic:7', 'rate:=8.0', 'image_width:=320', 'image_height:=240']
+    command = ['stream3r_player', '--ros-args', '-r', 'image:=front/image', '-r',
+               'camera_info:=front/camera_info', '-r', '__node:=front_player']  # fmt: skip
+    for argument in arguments:
+        command += ['-p', argument]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def resident_mb(process: subprocess.Popen) -> float:
+    """Give the memory of a process."""
+    pages = int(Path(f'/proc/{process.pid}/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+def every(seconds: float) -> Iterator[bool]:
+    """Tell again and again whether that much time has passed."""
+    due = time.monotonic() + seconds
+    while True:
+        is_due = time.monotonic() >= due
+        if is_due:
+            due += seconds
+        yield is_due
+
+
+def live(
+    soak: Soak, node: subprocess.Popen, player: subprocess.Popen, minutes: float
+) -> subprocess.Popen:
+    """Do everything that is to be done, for so long; give the player that runs at the end."""
+    rng, record = random.Random(0), soak.record
+    begun = time.monotonic()
+    clocks = {
+        name: every(seconds)
+        for name, seconds in {
+            'left': 1 / 8, 'malformed': 1.0, 'change': 0.5, 'restart': 30.0, 'memory': 2.0,
+            'report': 60.0,
+        }.items()
+    }  # fmt: skip
+    while (passed := time.monotonic() - begun) < 60 * minutes and node.poll() is None:
+        rclpy.spin_once(soak, timeout_sec=0.02)
+        due = {name for name, clock in clocks.items() if next(clock)}
+        if 'left' in due:
+            soak.publish_left()
+        if 'malformed' in due:
+            soak.publish_malformed(rng)
+        if 'change' in due:
+            soak.change(rng)
+        if 'memory' in due:
+            record.memory.append((passed, resident_mb(node)))
+        if 'restart' in due:
+            player.kill()
+            player.wait()
+            player = start_player()
+            record.restarts += 1
+        if 'report' in due:
+            print(f'  {passed / 60:4.1f} min: {record.memory[-1][1]:.1f} MB, '
+                  f'{record.statuses} frames, {record.last}', flush=True)  # fmt: skip
+    return player
+
+
+def growth(memory: list[tuple[float, float]]) -> float:
+    """Compare the mean of the last fifth with that of the first fifth after the first minute."""
+    settled = [value for passed, value in memory if passed > 60]
+    part = max(1, len(settled) // 5)
+    return float(np.mean(settled[-part:]) / np.mean(settled[:part]) - 1)
+
+
+def main() -> None:
+    """Start everything, live with it, and judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--minutes', type=float, default=20.0)
+    parser.add_argument('--json', type=Path, help='also write what was seen')
+    options = parser.parse_args()
+    os.environ['ROS_DOMAIN_ID'] = os.environ.get('SOAK_DOMAIN_ID', str(10 + os.getpid() % 80))
+    log = Path('soak.log').open('w')
+    node = subprocess.Popen(
+        ['stream3r_node', '--ros-args', '-p', "cameras:=['front', 'left']", '-p',
+         'network.threads:=1', '-p', 'max_frames:=32'],
+        stdout=log, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    rclpy.init()
+    soak = Soak(Record())
+    player = live(soak, node, start_player(), options.minutes)
+    player.kill()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        rclpy.spin_once(soak, timeout_sec=0.1)
+    node.send_signal(signal.SIGTERM)
+    status = node.wait(10)
+    judge(soak.record, status, options.json)
+
+
+def judge(record: Record, status: int, out: Path | None) -> None:
+    """Print what held and what did not, and exit accordingly."""
+    grown = growth(record.memory)
+    log = Path('soak.log').read_text()
+    verdicts = {
+        f'memory grew by {100 * grown:.2f} % after the first minute': grown <= GROWTH,
+        f'{len(record.bad_accounts)} of {record.statuses} statuses with wrong accounts':
+            not record.bad_accounts,
+        f'at the end nothing waits: {record.last}':
+            len(record.last) == len(CAMERAS)
+            and all(counts['waiting'] == 0 for counts in record.last.values()),
+        f'exit status {status}': status == 0,
+        'no traceback in soak.log': 'Traceback' not in log,
+    }  # fmt: skip
+    print(
+        f'{record.statuses} frames, {record.streams} streams, {record.changes} changes of '
+        f'parameters ({record.refused_changes} refused), {record.restarts} restarts of a camera, '
+        f'{record.jumps} jumps back, {record.malformed} malformed messages'
+    )
+    for sentence, holds in verdicts.items():
+        print(f'  {"held" if holds else "FAILED"}: {sentence}')
+    if out:
+        out.write_text(json.dumps({'memory': record.memory, 'growth': grown, 'last': record.last}))
+    sys.exit(0 if all(verdicts.values()) else 1)
+
+
+if __name__ == '__main__':
+    main()
