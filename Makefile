@@ -6,7 +6,7 @@ activate := source tools/activate.sh
 
 setup: ; @tools/setup
 demo: setup ; @$(activate) && tools/demo
-train-demo: setup ; @$(activate) && stream3r train config/train_demo.yaml --out train_output --export train_output/weights
+train-demo: setup ; @$(activate) && stream3r train config/train_demo.yaml --out train_output --export train_output/weights --curves train_output/curves.png
 test: setup ; @$(activate) && python -m pytest $(PYTEST_ARGS)
 bench: setup ; @$(activate) && benchmarks/run
 soak: setup ; @$(activate) && python benchmarks/soak.py --minutes $${SOAK_MINUTES-20}

@@ -1,7 +1,8 @@
 """Frames per second and latency of the node over DDS, with the demo network.
 
 Three processes: this one publishes 640 x 480 rgb8 images at a rate that the node cannot follow,
-the node answers, a third listens to cloud, depth and status. Needs an activated shell.
+the node answers, a third listens to TF, cloud, depth and status. Then the same images with nobody
+listening and no TF, to see what idling costs. Needs an activated shell.
 """
 
 import argparse
@@ -10,10 +11,12 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import rclpy
 from sensor_msgs.msg import Image, PointCloud2
+from tf2_msgs.msg import TFMessage
 
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.synthetic import SyntheticSequence
@@ -32,6 +35,13 @@ def listen(seconds: float) -> None:
     rclpy.init()
     node = rclpy.create_node('listener')
     statuses: list[StreamStatus] = []
+    delays: list[float] = []
+
+    def on_transform(message: TFMessage) -> None:
+        stamp = message.transforms[0].header.stamp
+        delays.append(node.get_clock().now().nanoseconds / 1e9 - stamp.sec - stamp.nanosec / 1e9)
+
+    node.create_subscription(TFMessage, '/tf', on_transform, 50)
     node.create_subscription(StreamStatus, 'stream3r/status', statuses.append, 50)
     node.create_subscription(PointCloud2, 'stream3r/points', lambda _: None, 5)
     node.create_subscription(Image, 'stream3r/depth/image', lambda _: None, 5)
@@ -39,6 +49,10 @@ def listen(seconds: float) -> None:
     while time.monotonic() < deadline:
         rclpy.spin_once(node, timeout_sec=0.1)
     report(statuses[10:])  # the first ones warm up
+    print(
+        f'  image stamped to its TF heard: median {1e3 * np.median(delays[10:]):.1f} ms, '
+        f'p95 {1e3 * np.percentile(delays[10:], 95):.1f} ms'
+    )
     rclpy.try_shutdown()
 
 
@@ -112,6 +126,27 @@ def main() -> None:
     listener.wait()
     node.terminate()
     node.wait()
+    idle(data, options.rate)
+
+
+def idle(data: list[array.array], rate_hz: float, seconds: float = 10.0) -> None:
+    """Publish to a node that nobody listens to, and print the share of a core that it takes."""
+    node = subprocess.Popen([
+        'stream3r_node', '--ros-args', '--log-level', 'error', '-p', 'tf.mode:=none',
+    ])  # fmt: skip
+    time.sleep(5)
+    before = processor_seconds(node)
+    publish(data, rate_hz, seconds)
+    used = processor_seconds(node) - before
+    print(f'  with tf.mode none and no subscriber: {100 * used / seconds:.1f} % of one core')
+    node.terminate()
+    node.wait()
+
+
+def processor_seconds(process: subprocess.Popen) -> float:
+    """Give the CPU time that a process has used."""
+    fields = Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 if __name__ == '__main__':

@@ -84,10 +84,10 @@ def execute(options: argparse.Namespace) -> None:
 def _render(folder: Path, config: TrainingConfig) -> None:
     from rich.progress import track
 
-    from stream3r_ros.training.rendered import render_house
+    from stream3r_ros.training.rendered import render_split
 
     # The generator renders a path a turn, so that the bar and Ctrl-C keep pace.
-    paths = render_house(folder, config.paths, config.image_hw)
+    paths = render_split(folder, config.split, config.paths, config.image_hw)
     for _ in track(paths, description='rendering paths', total=config.paths):
         pass
 

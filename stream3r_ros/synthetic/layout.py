@@ -13,7 +13,7 @@ from stream3r_ros.synthetic import furniture, textures
 from stream3r_ros.synthetic.assembly import Assembly
 from stream3r_ros.synthetic.furniture import PALETTES, Maker, Palette
 from stream3r_ros.synthetic.lighting import Light, Obstacle, Shell
-from stream3r_ros.synthetic.surfaces import Material, Surface, turn
+from stream3r_ros.synthetic.surfaces import Material, Solid, Surface, turn
 
 FREE_MARGIN_M = 1.15
 FREE_ABOVE_M = 1.10
@@ -23,7 +23,10 @@ MOST_OBJECTS = 10
 
 @dataclass(frozen=True, eq=False)
 class Furnishing:
-    """A room before it is painted: what is in it and what lights it."""
+    """A room before it is painted: what is in it and what lights it.
+
+    `hulls` keep the camera away beside the obstacles' solids, and stop no light.
+    """
 
     size_m: tuple[float, float, float]
     objects: tuple[str, ...]
@@ -31,6 +34,7 @@ class Furnishing:
     obstacles: tuple[Obstacle, ...]
     lights: tuple[Light, ...]
     shell: Shell
+    hulls: tuple[Solid, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from stream3r_ros.synthetic.layout import Furnishing, furnish
 from stream3r_ros.synthetic.lighting import bake, light_maps, light_room
 from stream3r_ros.synthetic.raycast import Caster, Hits, View
 from stream3r_ros.synthetic.surfaces import Solid, Surface
+from stream3r_ros.synthetic.varied import furnish_varied
 
 BAND_PIXELS = 40_000
 
@@ -33,7 +34,8 @@ class Rendering:
 class SyntheticRoom:
     """A furnished room: x and y along the walls, z up, the origin in the middle of the floor.
 
-    `size_m` is width, depth and height; `objects` names the pieces of furniture in it.
+    `size_m` is width, depth and height, of the box around rooms that are no box; `objects` names
+    the pieces of furniture in it. `solids` are what the camera must not enter.
     """
 
     seed: int
@@ -50,17 +52,17 @@ class SyntheticRoom:
         `texels_per_m` sets the sharpness of the textures, the memory (about 12 MB at 128) and
         the time it takes (about a second).
         """
-        if seed < 0:
-            raise ValueError(f'seed is {seed}, expected 0 or more')
-        furnishing = furnish(np.random.default_rng([seed, 1]))
-        return SyntheticRoom(
-            seed,
-            furnishing.size_m,
-            furnishing.objects,
-            tuple(solid for obstacle in furnishing.obstacles for solid in obstacle.solids),
-            Caster.of(furnishing.surfaces),
-            _paint(furnishing, seed, texels_per_m),
-        )
+        _refuse_negative(seed)
+        return _build(furnish(np.random.default_rng([seed, 1])), (seed, 2), texels_per_m)
+
+    @staticmethod
+    def varied(seed: int, texels_per_m: float = 128.0) -> SyntheticRoom:
+        """Build a room of any kind: of any plan, size, colours, openings, lamps and objects.
+
+        None of them is a room of `from_seed`, which are furnished homes of one kind.
+        """
+        _refuse_negative(seed)
+        return _build(furnish_varied(np.random.default_rng([seed, 4])), (seed, 5), texels_per_m)
 
     def render(
         self,
@@ -84,9 +86,9 @@ class SyntheticRoom:
         return Rendering(image, depth)
 
     def clearance(self, points: np.ndarray) -> np.ndarray:
-        """Give how far (..., 3) points are from the walls and from the boxes around all objects.
+        """Give how far (..., 3) points are from the walls and from the boxes around all solids.
 
-        In metres; 0 inside an object and negative outside the room.
+        In metres; 0 inside an object or masonry and negative outside the room.
         """
         points = np.asarray(points, float)
         width, depth, height = self.size_m
@@ -151,14 +153,31 @@ def _finer(intrinsics: np.ndarray, factor: int) -> np.ndarray:
     return fine
 
 
-def _paint(furnishing: Furnishing, seed: int, texels_per_m: float) -> Atlas:
+def _refuse_negative(seed: int) -> None:
+    if seed < 0:
+        raise ValueError(f'seed is {seed}, expected 0 or more')
+
+
+def _build(furnishing: Furnishing, seed: tuple[int, int], texels_per_m: float) -> SyntheticRoom:
+    solids = [solid for obstacle in furnishing.obstacles for solid in obstacle.solids]
+    return SyntheticRoom(
+        seed[0],
+        furnishing.size_m,
+        furnishing.objects,
+        (*solids, *furnishing.hulls),
+        Caster.of(furnishing.surfaces),
+        _paint(furnishing, seed, texels_per_m),
+    )
+
+
+def _paint(furnishing: Furnishing, seed: tuple[int, int], texels_per_m: float) -> Atlas:
     """Light and paint every surface, each with a generator of its own."""
     field = light_room(furnishing.lights, furnishing.obstacles, furnishing.shell)
     maps = light_maps(furnishing.surfaces, field)
     pictures = []
     for index, (surface, light_map) in enumerate(zip(furnishing.surfaces, maps, strict=True)):
         hw = _texture_hw(surface, texels_per_m)
-        pictures.append(bake(surface, light_map, hw, np.random.default_rng([seed, 2, index])))
+        pictures.append(bake(surface, light_map, hw, np.random.default_rng([*seed, index])))
     return Atlas.from_pictures(pictures)
 
 

@@ -1,25 +1,30 @@
 """What is seen in training and what is kept for evaluation.
 
 The demo house is a few fixed rooms that the demo shows and the demo weights know; its paths from
-seed RESERVED on are for evaluation alone. Open rooms are any room; those from seed RESERVED on
-are for evaluation alone.
+seed RESERVED on are for evaluation alone, and its camera is hand-held. Open rooms are rooms of
+every kind, each with a camera that is hand-held, drives or turns, and a sensor of its own; those
+from seed RESERVED on are for evaluation alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from stream3r_ros.synthetic.path import CameraPath
 from stream3r_ros.synthetic.room import SyntheticRoom
+from stream3r_ros.synthetic.route import PATH_KINDS, Route
+from stream3r_ros.synthetic.sensor import Sensor
 from stream3r_ros.synthetic.sequence import FOV_X_RAD
 
 HOUSE_ROOMS = (7,)
 RESERVED = 1_000_000
 SPLITS = ('house', 'open')
+OPEN_TEXELS_PER_M = 64.0
+"""Enough for network images, at half of the time that it takes to paint a room."""
 EVALUATION_STEP_S = 0.3
 """Seconds between the frames of an evaluation sequence: 3 degrees of turning and more."""
 
@@ -49,7 +54,7 @@ def centred_pinhole(image_hw: tuple[int, int], fov_x_rad: float = FOV_X_RAD) -> 
 
 def render_path(
     room: SyntheticRoom,
-    path: CameraPath,
+    path: CameraPath | Route,
     times_s: Sequence[float],
     image_hw: tuple[int, int],
     seed: int,
@@ -76,9 +81,27 @@ def house_sequence(index: int, frames: int, image_hw: tuple[int, int]) -> TrueSe
 
 def open_sequence(index: int, frames: int, image_hw: tuple[int, int]) -> TrueSequence:
     """Render the evaluation sequence of an index, each in a room that training never sees."""
-    seed = RESERVED + index
-    room = SyntheticRoom.from_seed(seed)
-    return render_path(room, CameraPath.from_seed(room, seed), _times(frames), image_hw, seed)
+    return _render_open(RESERVED + index, _times(frames), image_hw)
+
+
+def open_training_sequence(
+    seed: int, times_s: Sequence[float], image_hw: tuple[int, int]
+) -> TrueSequence:
+    """Render a sequence for training in the open room of a seed.
+
+    Raises ValueError for the seeds of evaluation.
+    """
+    if not 0 <= seed < RESERVED:
+        raise ValueError(f'seed is {seed}, expected 0 to {RESERVED - 1}: the rest is reserved')
+    return _render_open(seed, times_s, image_hw)
+
+
+def _render_open(seed: int, times_s: Sequence[float], image_hw: tuple[int, int]) -> TrueSequence:
+    room = SyntheticRoom.varied(seed, texels_per_m=OPEN_TEXELS_PER_M)
+    route = Route.from_seed(room, seed, PATH_KINDS[seed % len(PATH_KINDS)])
+    truth = render_path(room, route, times_s, image_hw, seed)
+    rng = np.random.default_rng([seed, 7])
+    return replace(truth, images=Sensor.draw(rng).expose(truth.images, rng))
 
 
 def _times(frames: int) -> list[float]:

@@ -8,6 +8,7 @@ import yaml
 
 from stream3r_ros.network import NetworkConfig
 from stream3r_ros.network.demo import DEMO_CONFIG
+from stream3r_ros.synthetic.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class TrainingConfig:
     network: NetworkConfig = DEMO_CONFIG
     image_height: int = 84
     image_width: int = 112
+    split: str = 'house'
     paths: int = 800
     steps: int = 20_000
     frames: int = 24
@@ -52,6 +54,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, 'lengths', tuple(self.lengths))
         self.network.check_image_size((self.image_height, self.image_width))
+        if self.split not in SPLITS:
+            raise ValueError(f'split is {self.split!r}, expected one of {", ".join(SPLITS)}')
         if min(self.lengths) < 2:
             raise ValueError(f'lengths {self.lengths} must be 2 or more: a pose needs an anchor')
 

@@ -12,7 +12,14 @@ import numpy as np
 
 from stream3r_ros.synthetic.path import LOOP_S, CameraPath
 from stream3r_ros.synthetic.room import SyntheticRoom
-from stream3r_ros.synthetic.splits import HOUSE_ROOMS, RESERVED, centred_pinhole, render_path
+from stream3r_ros.synthetic.splits import (
+    HOUSE_ROOMS,
+    RESERVED,
+    TrueSequence,
+    centred_pinhole,
+    open_training_sequence,
+    render_path,
+)
 
 INDEX = 'index.json'
 Shape = tuple[int, int, int, int]
@@ -68,10 +75,11 @@ def _map(folder: Path, mode: Literal['r', 'r+']) -> list[np.ndarray]:
     return [np.load(folder / f'{name}.npy', mmap_mode=mode) for name in ARRAYS]
 
 
-def render_house(folder: Path, paths: int, image_hw: tuple[int, int]) -> Iterator[int]:
-    """Render training paths of the demo house, one each turn; yields how many are there.
+def render_split(folder: Path, split: str, paths: int, image_hw: tuple[int, int]) -> Iterator[int]:
+    """Render training paths, one each turn; yields how many are there.
 
-    An interrupted rendering goes on where it stopped.
+    ``split`` house has all paths in the demo house, open each in a room of its own. An
+    interrupted rendering goes on where it stopped.
 
     Path seeds run from 0; those from RESERVED on belong to evaluation. Raises ValueError for
     more paths than that, and where the folder holds another rendering.
@@ -81,35 +89,53 @@ def render_house(folder: Path, paths: int, image_hw: tuple[int, int]) -> Iterato
     times = np.arange(0, LOOP_S, FRAME_STEP_S).tolist()
     shape = (paths, len(times), image_hw[0], image_hw[1])
     folder.mkdir(parents=True, exist_ok=True)
-    finished = _resume(folder, shape)
+    finished = _resume(folder, split, shape)
     yield finished
     if finished == paths:
         return
     if not finished:
         _create(folder, shape)
-    rooms = [SyntheticRoom.from_seed(seed) for seed in HOUSE_ROOMS]
     images, depth, poses = _map(folder, 'r+')
+    render = _renderer(split, times, image_hw)
     for seed in range(finished, paths):
-        room = rooms[seed % len(rooms)]
-        truth = render_path(room, CameraPath.from_seed(room, seed), times, image_hw, seed)
+        truth = render(seed)
         images[seed], depth[seed], poses[seed] = truth.images, truth.depth, truth.world_from_camera
-        _write_index(folder, shape, seed + 1)
+        _write_index(folder, split, shape, seed + 1)
         yield seed + 1
 
 
-def _resume(folder: Path, shape: Shape) -> int:
+def _renderer(
+    split: str, times_s: list[float], image_hw: tuple[int, int]
+) -> Callable[[int], TrueSequence]:
+    """Give what renders the path of a seed."""
+    if split == 'open':
+        return lambda seed: open_training_sequence(seed, times_s, image_hw)
+    rooms = [SyntheticRoom.from_seed(seed) for seed in HOUSE_ROOMS]
+
+    def in_house(seed: int) -> TrueSequence:
+        room = rooms[seed % len(rooms)]
+        return render_path(room, CameraPath.from_seed(room, seed), times_s, image_hw, seed)
+
+    return in_house
+
+
+def _resume(folder: Path, split: str, shape: Shape) -> int:
     index = folder / INDEX
     if not index.is_file():
         return 0
     content = json.loads(index.read_text())
-    if tuple(content['shape']) != shape:
-        raise ValueError(f'{folder} holds a rendering of shape {content["shape"]}, not {shape}')
+    held = content.get('split', 'house'), tuple(content['shape'])
+    if held != (split, shape):
+        raise ValueError(
+            f'{folder} holds a rendering of split {held[0]} and shape {held[1]}, not {split} and '
+            f'{shape}'
+        )
     return content['finished']
 
 
-def _write_index(folder: Path, shape: Shape, finished: int) -> None:
+def _write_index(folder: Path, split: str, shape: Shape, finished: int) -> None:
     draft = folder / f'{INDEX}.new'
-    draft.write_text(json.dumps({'shape': list(shape), 'finished': finished}))
+    draft.write_text(json.dumps({'split': split, 'shape': list(shape), 'finished': finished}))
     draft.replace(folder / INDEX)
 
 

@@ -18,7 +18,7 @@ from stream3r_ros.training.batches import BatchSampler, encode_poses
 from stream3r_ros.training.config import TrainingConfig, load_config, save_config
 from stream3r_ros.training.export import export_weights
 from stream3r_ros.training.loop import LOG, STATE, Processes, Trainer
-from stream3r_ros.training.rendered import open_rendered, render_house
+from stream3r_ros.training.rendered import open_rendered, render_split
 
 CONFIG = TrainingConfig(
     network=TINY_CONFIG,
@@ -41,7 +41,7 @@ CONFIG = TrainingConfig(
 @pytest.fixture(scope='module')
 def data_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('rendered')
-    assert list(render_house(folder, CONFIG.paths, CONFIG.image_hw)) == [0, 1, 2]
+    assert list(render_split(folder, 'house', CONFIG.paths, CONFIG.image_hw)) == [0, 1, 2]
     return folder
 
 
@@ -176,14 +176,14 @@ def test_encoded_poses_put_the_anchor_at_rest():
 
 def test_training_never_sees_what_is_reserved_for_evaluation(tmp_path):
     with pytest.raises(ValueError, match=str(RESERVED)):
-        next(render_house(tmp_path, RESERVED + 1, (28, 42)))
+        next(render_split(tmp_path, 'house', RESERVED + 1, (28, 42)))
     assert house_sequence(3, 1, (28, 42)).seed == RESERVED + 3
     assert open_sequence(3, 1, (28, 42)).seed == RESERVED + 3
 
 
 def test_another_size_does_not_go_into_the_same_folder(data_folder):
-    with pytest.raises(ValueError, match='holds a rendering of shape'):
-        next(render_house(data_folder, CONFIG.paths, (42, 42)))
+    with pytest.raises(ValueError, match='holds a rendering of split house'):
+        next(render_split(data_folder, 'house', CONFIG.paths, (42, 42)))
 
 
 def test_a_configuration_survives_its_file(tmp_path):
@@ -206,3 +206,12 @@ def test_a_bad_configuration_is_one_sentence(tmp_path, text, named):
     (tmp_path / 'run.yaml').write_text(text)
     with pytest.raises(ValueError, match=named):
         load_config(tmp_path / 'run.yaml')
+
+
+def test_open_rooms_are_rendered_each_in_a_room_of_its_own(tmp_path):
+    assert list(render_split(tmp_path, 'open', 2, (28, 42))) == [0, 1, 2]
+    data = open_rendered(tmp_path)
+    assert data.finished() == 2
+    assert (data.images[0] != data.images[1]).mean() > 0.5
+    with pytest.raises(ValueError, match='holds a rendering of split open'):
+        next(render_split(tmp_path, 'house', 2, (28, 42)))
