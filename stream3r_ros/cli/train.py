@@ -53,7 +53,7 @@ def execute(options: argparse.Namespace) -> None:
 
     config = load_config(options.config)
     if options.steps is not None:
-        config = dataclasses.replace(config, steps=options.steps)
+        config = dataclasses.replace(config, steps=options.steps, stop_at=0)
     if options.init:
         config = dataclasses.replace(config, init=options.init)
     if options.freeze_encoder:
@@ -117,7 +117,7 @@ def _train(
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, disable=processes.rank > 0) as progress:
-        task = progress.add_task('training', total=config.steps, completed=trainer.step_count)
+        task = progress.add_task('training', total=config.last_step, completed=trainer.step_count)
 
         def show(step: int, means: dict[str, float]) -> None:
             progress.update(task, completed=step)

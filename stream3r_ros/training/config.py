@@ -24,7 +24,8 @@ class TrainingConfig:
     image_width: int = 112
     split: str = 'house'
     paths: int = 800
-    steps: int = 20_000
+    steps: int = 20_000  # over which the learning rate falls
+    stop_at: int = 0  # end at this step, before the rate is at its least; 0 takes all steps
     frames: int = 24
     dense_frames: int = 6
     lengths: tuple[int, ...] = (3, 4, 6, 8, 12)
@@ -58,6 +59,11 @@ class TrainingConfig:
             raise ValueError(f'split is {self.split!r}, expected one of {", ".join(SPLITS)}')
         if min(self.lengths) < 2:
             raise ValueError(f'lengths {self.lengths} must be 2 or more: a pose needs an anchor')
+
+    @property
+    def last_step(self) -> int:
+        """Give the step at which the run ends."""
+        return min(self.stop_at or self.steps, self.steps)
 
     @property
     def image_hw(self) -> tuple[int, int]:

@@ -78,7 +78,7 @@ class Trainer:
         self.model.train()
         sums = torch.zeros(len(SHOWN), device=self.device)
         begun = time.monotonic()
-        while self.step_count < self.config.steps:
+        while self.step_count < self.config.last_step:
             losses = self.step()
             sums += torch.stack([getattr(losses, name).detach().float() for name in SHOWN])
             if self.step_count % self.config.log_every == 0:

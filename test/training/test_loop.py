@@ -215,3 +215,20 @@ def test_open_rooms_are_rendered_each_in_a_room_of_its_own(tmp_path):
     assert (data.images[0] != data.images[1]).mean() > 0.5
     with pytest.raises(ValueError, match='holds a rendering of split open'):
         next(render_split(tmp_path, 'house', 2, (28, 42)))
+
+
+def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one(data_folder, tmp_path):
+    data = open_rendered(data_folder)
+    whole, part = (
+        Trainer(config, data, tmp_path / name, torch.device('cpu'), Processes())
+        for name, config in (
+            ('whole', dataclasses.replace(CONFIG, steps=4)),
+            ('part', dataclasses.replace(CONFIG, steps=4, stop_at=2)),
+        )
+    )
+    part.run(lambda step, means: None)
+    assert part.step_count == 2
+    for _ in range(2):
+        whole.step()
+    for mine, other in zip(part.network.parameters(), whole.network.parameters(), strict=True):
+        assert torch.equal(mine, other)
