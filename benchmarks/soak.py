@@ -212,7 +212,7 @@ def live(
         if 'memory' in due:
             record.memory.append((passed, resident_mb(node)))
         if 'restart' in due:
-            player.kill()
+            player.terminate()
             player.wait()
             player = start_player()
             record.restarts += 1
@@ -245,7 +245,7 @@ def main() -> None:
     rclpy.init()
     soak = Soak(Record())
     player = live(soak, node, start_player(), options.minutes)
-    player.kill()
+    player.terminate()
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         rclpy.spin_once(soak, timeout_sec=0.1)

@@ -31,6 +31,7 @@ from stream3r_ros.msg import StreamStatus
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0
+GRACE_S = 5.0
 # Of a domain: multicast, which discovery on this machine alone does without, and the first six.
 PARTICIPANT_PORTS = (0, *range(10, 22, 2))
 OUTPUTS = {
@@ -97,9 +98,13 @@ class NodeProcess:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
+        # A killed process would leave its shared memory behind, 35 MB each time.
+        self.process.terminate()
+        try:
+            self.process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.wait()
+            self.process.wait()
         self._log.close()
 
     def end(self, number=signal.SIGTERM, timeout_s: float = 10.0) -> int:
@@ -116,9 +121,11 @@ class NodeProcess:
         with open(f'/proc/self/fd/{self._log.fileno()}') as log:
             return log.read()
 
-    def wait_for_output(self, text: str) -> str:
+    def wait_for_output(self, text: str, timeout_s: float = PATIENCE_S) -> str:
         """Wait until the process has printed a text; return all it has printed."""
-        wait_until(lambda: text in self.output() or self.process.poll() is not None, text)
+        wait_until(
+            lambda: text in self.output() or self.process.poll() is not None, text, timeout_s
+        )
         assert text in self.output(), self.output()
         return self.output()
 

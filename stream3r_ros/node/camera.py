@@ -98,10 +98,6 @@ class Camera:
             self._seen = (known.rectification, mapping, mask)
         return self._seen[2]
 
-    def destroy(self) -> None:
-        """Take the publishers down."""
-        self.outputs.destroy()
-
     def listening(self, stale_after_s: float) -> Listening | None:
         """Tell how the subscription is doing; None while there is none."""
         if not self._subscriptions:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node.counters import Account
 
 PERIOD_S = 1.0
@@ -28,6 +29,11 @@ class Health:
     mean_confidence: float = float('nan')
     out_of_memory: int = 0  # streams that ended for want of memory
     failure: str = ''  # of the last image, empty once one has gone well
+
+    def note(self, status: StreamStatus) -> None:
+        """Take over what became of an image."""
+        self.state, self.stream, self.mode = status.state, status.stream, status.mode
+        self.latency_s, self.mean_confidence = status.latency_total, status.mean_confidence
 
 
 @dataclass(frozen=True)

@@ -169,8 +169,8 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             self._worker = None
 
     def _cleanup(self) -> None:
-        for owner in (*self._cameras, *self._tracks):
-            owner.destroy()
+        for owner in (*self._cameras, *(track.world for track in self._tracks)):
+            owner.outputs.destroy()
         self._cameras, self._tracks, self._network = [], [], None
 
     def _end_with_failure(self) -> None:
@@ -202,7 +202,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             response.message = 'the node is not configured, there is no map'
             return response
         try:
-            saved = [track.save_map(self.settings.map.folder) for track in self._tracks]
+            saved = [track.world.save_map(self.settings.map.folder) for track in self._tracks]
         except (ValueError, OSError) as error:
             response.message = str(error)
             return response
@@ -215,7 +215,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             return
         self._map_published = time.monotonic()
         for track in self._tracks:
-            track.publish_map()
+            track.world.publish_map()
 
     def _publish_diagnostics(self) -> None:
         reports = [

@@ -115,7 +115,7 @@ class Placement:
             return _Mount(problem=f'no pose: TF has no transform {way}: {answer.reason}')
         missing = f'TF knows no way {way}: publish one or set frames.base'
         if not self._tree.has_settled:
-            return _Mount(problem=f'no pose yet: {missing}')
+            return _Mount()  # it may come: nothing to say yet
         instead = '' if rule.tf_mode == 'none' else f'; until then {_instead(optical, rule)}'
         return _Mount(BODY_FROM_OPTICAL, has_base=False, problem=missing + instead)
 

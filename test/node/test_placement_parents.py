@@ -44,7 +44,8 @@ def test_at_first_the_base_is_waited_for_without_tf():
     now = [0.0]
     placement = Placement(FrameTree(tf2_ros.Buffer(), clock=lambda: now[0]))
     placed = placement.place(stamp(1), 'eye', FIRST, rule())
-    assert placed.pose is None and placed.transforms == () and 'frames.base' in placed.problem
+    assert placed.pose is None and placed.transforms == ()
+    assert placed.problem is None  # it may come: one sentence, once it has not
     now[0] = 5.0
     assert only(placement.place(stamp(2), 'eye', FIRST, rule()))[:2] == ('odom', 'eye')
 
