@@ -5,12 +5,19 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+MODES = ('causal', 'window', 'full')
+CAMERA_CACHES = ('per_iteration', 'shared')
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Every size that the state dict depends on.
+    """Every size that the state dict depends on, and what else differs between checkpoints.
 
-    Raises ValueError when the sizes contradict each other.
+    ``camera_cache`` ``shared`` is StreamVGGT's camera head: the refinement iterations share one
+    cache per trunk block, so iteration t of a frame sees all iterations of the frames before it
+    and iterations 0..t of its own. It is defined in causal mode alone.
+
+    Raises ValueError when the sizes contradict each other or a value is unknown.
     """
 
     image_size: int = 518
@@ -27,6 +34,7 @@ class NetworkConfig:
     dpt_features: int = 256
     dpt_out_channels: tuple[int, ...] = (256, 512, 1024, 1024)
     dpt_layers: tuple[int, ...] = (4, 11, 17, 23)
+    camera_cache: str = 'per_iteration'
 
     def __post_init__(self) -> None:
         for name in ('dpt_out_channels', 'dpt_layers'):
@@ -42,6 +50,11 @@ class NetworkConfig:
         if self.embed_dim % self.num_heads or self.head_dim % 4:
             raise ValueError(
                 f'embed_dim {self.embed_dim} / num_heads {self.num_heads} must be a multiple of 4'
+            )
+        if self.camera_cache not in CAMERA_CACHES:
+            raise ValueError(
+                f'camera_cache must be one of {", ".join(CAMERA_CACHES)}; '
+                f"found '{self.camera_cache}'"
             )
 
     @property
@@ -66,6 +79,13 @@ class NetworkConfig:
             raise ValueError(
                 f'image sides must be multiples of {self.patch_size}, found {height} x {width} '
                 f'(height x width)'
+            )
+
+    def check_mode(self, mode: str) -> None:
+        """Raise ValueError for a mode in which a network of this configuration has no meaning."""
+        if self.camera_cache == 'shared' and mode != 'causal':
+            raise ValueError(
+                f"camera_cache 'shared' is defined in mode 'causal' alone, found mode '{mode}'"
             )
 
     def save(self, path: Path) -> None:

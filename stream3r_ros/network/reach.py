@@ -7,18 +7,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stream3r_ros.network.attention import Attend
+from stream3r_ros.network.config import MODES
 
-MODES = ('causal', 'window', 'full')
+
+class CameraReach(Protocol):
+    """How far attention in the camera head reaches."""
+
+    def camera_block(self, iteration: int, index: int) -> Attend:
+        """Give the attention of one camera trunk block in one refinement iteration."""
 
 
-class Reach(Protocol):
+class Reach(CameraReach, Protocol):
     """How far attention across frames reaches, block by block."""
 
     def global_block(self, index: int) -> Attend:
         """Give the attention of one global block of the aggregator."""
 
-    def camera_block(self, iteration: int, index: int) -> Attend:
-        """Give the attention of one camera trunk block in one refinement iteration."""
+    def shared_camera(self, num_iterations: int) -> CameraReach:
+        """Give the reach of one frame at a time whose iterations share their entries."""
 
 
 def check_mode(mode: str, window_size: int) -> None:
@@ -52,6 +58,12 @@ class BatchReach:
         """Give the same attention for every block and iteration."""
         return self.attend
 
+    def shared_camera(self, num_iterations: int) -> CameraReach:
+        """Begin to gather shared entries; raises ValueError in any mode but causal."""
+        if self.mode != 'causal':
+            raise ValueError(f"shared camera entries need mode 'causal', found '{self.mode}'")
+        return SharedCameraEntries()
+
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend over (B, heads, S*P, D)."""
         if self.mode == 'full':
@@ -71,3 +83,27 @@ class BatchReach:
         if oldest == 1:
             return x[:, :, : (frame + 1) * tokens]
         return torch.cat([x[:, :, :tokens], recent], dim=2)
+
+
+class SharedCameraEntries:
+    """One growing list of keys and values per trunk block, an entry per iteration and frame.
+
+    Frames come one after the other, each through all iterations, as in a stream. Nothing is
+    written in place, so that gradients pass.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+
+    def camera_block(self, iteration: int, index: int) -> Attend:
+        """Give an attention that adds its own entry and sees all entries so far."""
+        keys, values = self._blocks.setdefault(index, ([], []))
+
+        def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            keys.append(key)
+            values.append(value)
+            return F.scaled_dot_product_attention(
+                query, torch.cat(keys, dim=2), torch.cat(values, dim=2)
+            )
+
+        return attend

@@ -106,11 +106,13 @@ class Stream3R(nn.Module):
         """Predict a whole sequence at once.
 
         ``images`` are (B, S, 3, H, W) or (S, 3, H, W), RGB in [0, 1]; sides are multiples of the
-        patch size. The first frame is the anchor. Raises ValueError for another shape or mode.
+        patch size. The first frame is the anchor. Raises ValueError for another shape or mode,
+        and for a mode in which the network's configuration has no meaning.
         """
         images = self._batched(images)
         _, frames, _, height, width = images.shape
-        reach = BatchReach(mode, window_size, frames)
+        reach = BatchReach(mode, window_size, frames)  # also checks the mode's name
+        self.config.check_mode(mode)
         tables = self.size_tables((height, width))
         return self.predict(images, tables, reach, starts_stream=True, outputs=outputs)
 

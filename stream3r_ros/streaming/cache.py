@@ -1,10 +1,13 @@
 """Keys and values of whole frames in preallocated slots."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from stream3r_ros.network.attention import Attend
+from stream3r_ros.network.reach import CameraReach
 
 
 class KeyValueCache:
@@ -60,24 +63,52 @@ class FrameCache:
 
     def global_block(self, index: int) -> Attend:
         """Give the attention of one global block over the cached frames and this one."""
-        return self._layer('global', index)
+        return self._frames('global', index)
 
     def camera_block(self, iteration: int, index: int) -> Attend:
         """Give the attention of one camera trunk block; each iteration has its own cache."""
-        return self._layer('camera', iteration, index)
+        return self._frames('camera', iteration, index)
 
-    def _layer(self, *name: str | int) -> Attend:
+    def shared_camera(self, num_iterations: int) -> CameraReach:
+        """Give the reach of a camera head whose iterations share one cache per trunk block.
+
+        Only while no slot is written twice, as in causal mode: the filled entries are the first.
+        """
+        return SharedCameraEntries(self, num_iterations)
+
+    def attend(
+        self, name: tuple[str | int, ...], num_slots: int, slot: int, filled: int
+    ) -> Attend:
+        """Give the attention of one layer that writes ``slot`` and sees the ``filled`` first."""
+
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             layer = self.layers.get(name)
             if layer is None:
-                layer = KeyValueCache(key.shape, self.num_slots, key.dtype, key.device)
+                layer = KeyValueCache(key.shape, num_slots, key.dtype, key.device)
                 self.layers[name] = layer
-            keys, values = layer.update(self.slot, key, value, self.filled)
+            keys, values = layer.update(slot, key, value, filled)
             return F.scaled_dot_product_attention(query, keys, values)
 
         return attend
+
+    def _frames(self, *name: str | int) -> Attend:
+        return self.attend(name, self.num_slots, self.slot, self.filled)
 
     @property
     def nbytes(self) -> int:
         """Bytes reserved for all layers."""
         return sum(layer.nbytes for layer in self.layers.values())
+
+
+@dataclass(frozen=True)
+class SharedCameraEntries:
+    """The camera head's part of a cache, with an entry per iteration and frame."""
+
+    cache: FrameCache
+    num_iterations: int
+
+    def camera_block(self, iteration: int, index: int) -> Attend:
+        """Give an attention that adds its own entry and sees all entries so far."""
+        entry = self.cache.slot * self.num_iterations + iteration
+        num_entries = self.cache.num_slots * self.num_iterations
+        return self.cache.attend(('camera', index), num_entries, entry, entry + 1)

@@ -32,11 +32,13 @@ class StreamSession:
         """Prepare a stream; the image size is fixed by its first frame.
 
         Raises ValueError for an unknown mode or output, for mode ``full``, which needs all
-        frames at once (``Stream3R.forward``), and for sizes below 1.
+        frames at once (``Stream3R.forward``), for a mode in which the network's configuration
+        has no meaning, and for sizes below 1.
         """
         check_mode(mode, window_size)
         if mode == 'full':
             raise ValueError("mode 'full' needs all frames at once: call Stream3R.forward")
+        network.config.check_mode(mode)
         if max_frames < 1:
             raise ValueError(f'max_frames must be at least 1, found {max_frames}')
         unknown = set(outputs) - set(OUTPUTS)
