@@ -4,6 +4,7 @@ Every tensor is derived from its state-dict key alone, so no weights are shipped
 ``data/golden`` are the published network's float32 outputs for them.
 """
 
+import dataclasses
 import functools
 import json
 import math
@@ -83,9 +84,9 @@ def shapes(name: str) -> dict[str, tuple[int, ...]]:
 
 
 @functools.cache
-def tiny_network() -> Stream3R:
+def tiny_network(camera_cache: str = 'per_iteration') -> Stream3R:
     """Return the small network with golden weights; shared, so leave it as it is."""
-    network = Stream3R(TINY_CONFIG)
+    network = Stream3R(dataclasses.replace(TINY_CONFIG, camera_cache=camera_cache))
     network.load_state_dict(golden_state(shapes('tiny_state_dict.json')), strict=True)
     return network.eval().requires_grad_(False)
 

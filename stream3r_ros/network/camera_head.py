@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from stream3r_ros.network.block import Block, Mlp
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.linear import Float32Linear
-from stream3r_ros.network.reach import Reach
+from stream3r_ros.network.reach import CameraReach, Reach
 
 POSE_DIM = 9
 """Translation 3, quaternion xyzw 4, vertical and horizontal field of view 2."""
@@ -20,6 +20,7 @@ class CameraHead(nn.Module):
         super().__init__()
         dim = 2 * config.embed_dim
         self.num_iterations = config.camera_iterations
+        self.shares_cache = config.camera_cache == 'shared'
         self.empty_pose_tokens = nn.Parameter(torch.zeros(1, 1, POSE_DIM))
         self.trunk = nn.ModuleList(
             Block(dim, config.camera_num_heads, norm_eps=1e-5, linear=Float32Linear)
@@ -38,6 +39,14 @@ class CameraHead(nn.Module):
     def refine(self, camera_tokens: Tensor, reach: Reach) -> list[Tensor]:
         """Give the pose encodings (B, S, 9) after every iteration; training looks at all."""
         tokens = self.token_norm(camera_tokens)
+        if not self.shares_cache:
+            return self._iterate(tokens, reach)
+        # A frame sees the last iterations of those before it: no iteration can take all frames.
+        shared = reach.shared_camera(self.num_iterations)
+        per_frame = [self._iterate(frame, shared) for frame in tokens.split(1, dim=1)]
+        return [torch.cat(frames, dim=1) for frames in zip(*per_frame, strict=True)]
+
+    def _iterate(self, tokens: Tensor, reach: CameraReach) -> list[Tensor]:
         prediction = self.empty_pose_tokens.expand(*tokens.shape[:2], -1)
         accumulated = torch.zeros_like(prediction)
         refined = []

@@ -21,14 +21,13 @@ from torch import Tensor
 
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.demo import DEMO_FOLDER, DEMO_NOTICE
+from stream3r_ros.network.published import PUBLISHED
 from stream3r_ros.network.stream3r import Stream3R
 
 log = logging.getLogger(__name__)
 
 WEIGHTS_NAME = 'model.safetensors'
 CONFIG_NAME = 'config.json'
-UNUSED_HEADS = ('track_head.',)
-"""Heads that other checkpoints of this family carry and that we do not use."""
 BYTES_MAPPED_AT_ONCE = 256 * 2**20
 KEYS_SHOWN = 6
 
@@ -54,7 +53,8 @@ def load_network(
 
     ``source`` is ``demo``, a .safetensors file, a folder with config.json and weights, or a
     Hugging Face repository id (its local cache serves when the hub is out of reach). Without a
-    config.json the published sizes are taken. ``device`` ``auto`` is CUDA where there is one;
+    config.json the published sizes are taken; of the ids in PUBLISHED it is also known how they
+    differ, and their licence is said in the log. ``device`` ``auto`` is CUDA where there is one;
     ``dtype`` ``auto`` is bfloat16 where the device is fast at it. Peak host memory stays near
     the size of the file.
 
@@ -65,7 +65,16 @@ def load_network(
     compute_type = resolve_dtype(dtype, target)
     is_demo = source == 'demo'
     weights, config = locate(str(DEMO_FOLDER if is_demo else source), revision)
-    network = _load_file(weights, config, target, compute_type)
+    published = PUBLISHED.get(str(source))
+    defaults = published.config if published else NetworkConfig()
+    network = _load_file(
+        weights,
+        NetworkConfig.load(config, defaults) if config else defaults,
+        target,
+        compute_type,
+    )
+    if published:
+        log.warning('%s', published.licence)
     if is_demo:
         log.warning('%s', DEMO_NOTICE)
     network.set_compute_type(compute_type).to(target).eval().requires_grad_(False)
@@ -175,13 +184,12 @@ def _hub_config(repository: str, revision: str | None) -> Path | None:
 
 
 def _load_file(
-    weights: Path, config_file: Path | None, device: torch.device, compute_type: torch.dtype
+    weights: Path, config: NetworkConfig, device: torch.device, compute_type: torch.dtype
 ) -> Stream3R:
-    config = NetworkConfig.load(config_file) if config_file else NetworkConfig()
     with torch.device('meta'):
         network = Stream3R(config).set_compute_type(compute_type)
     expected = network.state_dict()
-    keys = _check_contents(weights, expected)
+    keys = _check_contents(weights, expected, config.ignored_prefixes)
     tensors = {
         key: tensor.to(device, expected[key].dtype, copy=True)
         for key, tensor in _read_tensors(weights, keys)
@@ -197,16 +205,19 @@ def _open(weights: Path) -> safe_open:
         raise CheckpointError(f'{weights} cannot be read as safetensors: {error}') from error
 
 
-def _check_contents(weights: Path, expected: Mapping[str, Tensor]) -> list[str]:
+def _check_contents(
+    weights: Path, expected: Mapping[str, Tensor], ignored_prefixes: tuple[str, ...]
+) -> list[str]:
     """Compare the file's header with the network; return the keys to read.
 
     Raises CheckpointError that lists missing, unexpected and misshapen keys.
     """
     with _open(weights) as file:
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    unused = [key for key in shapes if key.startswith(UNUSED_HEADS)]
+    strangers = [key for key in shapes if key not in expected]
+    unused = [key for key in strangers if key.startswith(ignored_prefixes)]
+    unexpected = [key for key in strangers if not key.startswith(ignored_prefixes)]
     missing = [key for key in expected if key not in shapes]
-    unexpected = [key for key in shapes if key not in expected and key not in set(unused)]
     misshapen = [
         f'{key} {shapes[key]} instead of {tuple(tensor.shape)}'
         for key, tensor in expected.items()
@@ -222,7 +233,7 @@ def _check_contents(weights: Path, expected: Mapping[str, Tensor]) -> list[str]:
     if problems:
         raise CheckpointError(f'{weights} does not fit this network: {"; ".join(problems)}')
     if unused:
-        names = ', '.join(f'{prefix}*' for prefix in UNUSED_HEADS)
+        names = ', '.join(f'{prefix}*' for prefix in ignored_prefixes)
         log.info('%d tensors of %s are not used by this network and not read', len(unused), names)
     return list(expected)
 

@@ -5,12 +5,21 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+MODES = ('causal', 'window', 'full')
+CAMERA_CACHES = ('per_iteration', 'shared')
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Every size that the state dict depends on.
+    """Every size that the state dict depends on, and what else differs between checkpoints.
 
-    Raises ValueError when the sizes contradict each other.
+    ``camera_cache`` ``shared`` is StreamVGGT's camera head: the refinement iterations share one
+    cache per trunk block, so iteration t of a frame sees all iterations of the frames before it
+    and iterations 0..t of its own. It is defined in causal mode alone. ``modes`` are the
+    attention modes that the weights were trained for. ``ignored_prefixes`` begin the names of
+    tensors that a weights file may hold beside the network's own, such as heads we do not use.
+
+    Raises ValueError when the sizes contradict each other or a value is unknown.
     """
 
     image_size: int = 518
@@ -27,8 +36,12 @@ class NetworkConfig:
     dpt_features: int = 256
     dpt_out_channels: tuple[int, ...] = (256, 512, 1024, 1024)
     dpt_layers: tuple[int, ...] = (4, 11, 17, 23)
+    camera_cache: str = 'per_iteration'
+    modes: tuple[str, ...] = MODES
+    ignored_prefixes: tuple[str, ...] = ('track_head.',)
 
     def __post_init__(self) -> None:
+        self._check_names()
         for name in ('dpt_out_channels', 'dpt_layers'):
             object.__setattr__(self, name, tuple(getattr(self, name)))
             if len(getattr(self, name)) != 4:
@@ -42,6 +55,22 @@ class NetworkConfig:
         if self.embed_dim % self.num_heads or self.head_dim % 4:
             raise ValueError(
                 f'embed_dim {self.embed_dim} / num_heads {self.num_heads} must be a multiple of 4'
+            )
+
+    def _check_names(self) -> None:
+        for name in ('modes', 'ignored_prefixes'):
+            values = getattr(self, name)
+            if not isinstance(values, list | tuple) or not all(
+                isinstance(value, str) and value for value in values
+            ):
+                raise ValueError(f'{name} must be a list of names, found {values!r}')
+            object.__setattr__(self, name, tuple(values))
+        if not self.modes or not set(self.modes) <= set(MODES):
+            raise ValueError(f'modes must be some of {", ".join(MODES)}; found {self.modes}')
+        if self.camera_cache not in CAMERA_CACHES:
+            raise ValueError(
+                f'camera_cache must be one of {", ".join(CAMERA_CACHES)}; '
+                f"found '{self.camera_cache}'"
             )
 
     @property
@@ -68,14 +97,26 @@ class NetworkConfig:
                 f'(height x width)'
             )
 
+    def check_mode(self, mode: str) -> None:
+        """Raise ValueError for a mode in which a network of this configuration has no meaning."""
+        if mode not in self.modes:
+            raise ValueError(
+                f"these weights were trained for mode {' or '.join(self.modes)}, found '{mode}'"
+            )
+        if self.camera_cache == 'shared' and mode != 'causal':
+            raise ValueError(
+                f"camera_cache 'shared' is defined in mode 'causal' alone, found mode '{mode}'"
+            )
+
     def save(self, path: Path) -> None:
         """Write config.json."""
         path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + '\n')
 
     @classmethod
-    def load(cls, path: Path) -> 'NetworkConfig':
+    def load(cls, path: Path, defaults: 'NetworkConfig | None' = None) -> 'NetworkConfig':
         """Read config.json; keys that are none of ours (other tools write some) are passed over.
 
+        What it leaves out is as in ``defaults``, else as published with STream3R.
         Raises ValueError when the file is no JSON object or its sizes contradict each other.
         """
         try:
@@ -85,4 +126,5 @@ class NetworkConfig:
         if not isinstance(values, dict):
             raise ValueError(f'{path} holds a {type(values).__name__}, expected a JSON object')
         names = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in names})
+        known = {name: value for name, value in values.items() if name in names}
+        return dataclasses.replace(defaults or cls(), **known)

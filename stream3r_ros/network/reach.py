@@ -1,5 +1,6 @@
 """Which frames a frame sees: the attention modes of a batch, without a dense mask."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -7,18 +8,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stream3r_ros.network.attention import Attend
+from stream3r_ros.network.config import MODES
 
-MODES = ('causal', 'window', 'full')
+
+class CameraReach(Protocol):
+    """How far attention in the camera head reaches."""
+
+    def camera_block(self, iteration: int, index: int) -> Attend:
+        """Give the attention of one camera trunk block in one refinement iteration."""
 
 
-class Reach(Protocol):
+class Reach(CameraReach, Protocol):
     """How far attention across frames reaches, block by block."""
 
     def global_block(self, index: int) -> Attend:
         """Give the attention of one global block of the aggregator."""
 
-    def camera_block(self, iteration: int, index: int) -> Attend:
-        """Give the attention of one camera trunk block in one refinement iteration."""
+    def shared_camera(self, num_iterations: int) -> CameraReach:
+        """Give the reach of one frame at a time whose iterations share their entries."""
 
 
 def check_mode(mode: str, window_size: int) -> None:
@@ -31,18 +38,50 @@ def check_mode(mode: str, window_size: int) -> None:
         )
 
 
+def visible_frames(mode: str, window_size: int, num_frames: int) -> list[list[int]]:
+    """List the frames that each frame of a sequence sees in a mode."""
+    if mode == 'full':
+        return [list(range(num_frames))] * num_frames
+    reach = window_size if mode == 'window' else num_frames
+    return [[0, *range(max(1, i - reach + 1), i + 1)][: i + 1] for i in range(num_frames)]
+
+
+def check_visible(visible: Sequence[Sequence[int]], num_frames: int) -> None:
+    """Raise ValueError unless each frame sees itself, existing frames, and none twice."""
+    if len(visible) != num_frames:
+        raise ValueError(
+            f'visible needs a list for each of {num_frames} frames, found {len(visible)}'
+        )
+    for frame, seen in enumerate(visible):
+        exist = all(0 <= other < num_frames for other in seen)
+        if frame not in seen or not exist or len(set(seen)) != len(seen):
+            raise ValueError(
+                f'frame {frame} must see itself and others of 0..{num_frames - 1} once each, '
+                f'found {list(seen)}'
+            )
+
+
 class BatchReach:
     """All frames of a sequence at once, each seeing what ``mode`` lets it see.
 
+    ``visible``, the frames that each frame sees, takes the place of the mode's where it is given.
     Queries go frame by frame over slices of the keys, so the extra memory is linear in the
-    number of frames: at most one window of keys and values is copied at a time.
+    number of frames: at most what one frame sees is copied at a time.
     """
 
-    def __init__(self, mode: str, window_size: int, num_frames: int) -> None:
+    def __init__(
+        self,
+        mode: str,
+        window_size: int,
+        num_frames: int,
+        visible: Sequence[Sequence[int]] | None = None,
+    ) -> None:
         check_mode(mode, window_size)
-        self.mode = mode
-        self.window_size = window_size
+        if visible is not None:
+            check_visible(visible, num_frames)
+        self.mode = mode if visible is None else 'visible'
         self.num_frames = num_frames
+        self.visible = visible or visible_frames(mode, window_size, num_frames)
 
     def global_block(self, index: int) -> Attend:
         """Give the same attention for every block."""
@@ -52,6 +91,12 @@ class BatchReach:
         """Give the same attention for every block and iteration."""
         return self.attend
 
+    def shared_camera(self, num_iterations: int) -> CameraReach:
+        """Begin to gather shared entries; raises ValueError in any mode but causal."""
+        if self.mode != 'causal':
+            raise ValueError(f"shared camera entries need mode 'causal', found '{self.mode}'")
+        return SharedCameraEntries()
+
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend over (B, heads, S*P, D)."""
         if self.mode == 'full':
@@ -59,15 +104,39 @@ class BatchReach:
         tokens = query.shape[2] // self.num_frames
         mixed = [
             F.scaled_dot_product_attention(
-                frame_query, self._visible(key, frame, tokens), self._visible(value, frame, tokens)
+                frame_query, _gather(key, seen, tokens), _gather(value, seen, tokens)
             )
-            for frame, frame_query in enumerate(query.split(tokens, dim=2))
+            for seen, frame_query in zip(self.visible, query.split(tokens, dim=2), strict=True)
         ]
         return torch.cat(mixed, dim=2)
 
-    def _visible(self, x: Tensor, frame: int, tokens: int) -> Tensor:
-        oldest = max(1, frame - self.window_size + 1) if self.mode == 'window' else 1
-        recent = x[:, :, oldest * tokens : (frame + 1) * tokens]
-        if oldest == 1:
-            return x[:, :, : (frame + 1) * tokens]
-        return torch.cat([x[:, :, :tokens], recent], dim=2)
+
+def _gather(x: Tensor, frames: Sequence[int], tokens: int) -> Tensor:
+    """Give the tokens of some frames; without a copy where they are the first ones."""
+    if list(frames) == list(range(len(frames))):
+        return x[:, :, : len(frames) * tokens]
+    return torch.cat([x[:, :, f * tokens : (f + 1) * tokens] for f in frames], dim=2)
+
+
+class SharedCameraEntries:
+    """One growing list of keys and values per trunk block, an entry per iteration and frame.
+
+    Frames come one after the other, each through all iterations, as in a stream. Nothing is
+    written in place, so that gradients pass.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+
+    def camera_block(self, iteration: int, index: int) -> Attend:
+        """Give an attention that adds its own entry and sees all entries so far."""
+        keys, values = self._blocks.setdefault(index, ([], []))
+
+        def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            keys.append(key)
+            values.append(value)
+            return F.scaled_dot_product_attention(
+                query, torch.cat(keys, dim=2), torch.cat(values, dim=2)
+            )
+
+        return attend

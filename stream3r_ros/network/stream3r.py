@@ -1,6 +1,6 @@
 """The whole network: aggregator, camera head and two dense heads."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -102,15 +102,21 @@ class Stream3R(nn.Module):
         mode: str = 'causal',
         window_size: int = 5,
         outputs: Collection[str] = OUTPUTS,
+        visible: Sequence[Sequence[int]] | None = None,
     ) -> Predictions:
         """Predict a whole sequence at once.
 
         ``images`` are (B, S, 3, H, W) or (S, 3, H, W), RGB in [0, 1]; sides are multiples of the
-        patch size. The first frame is the anchor. Raises ValueError for another shape or mode.
+        patch size. The first frame is the anchor. ``visible``, the frames that each frame sees
+        (itself among them), takes the place of the mode's where it is given.
+
+        Raises ValueError for another shape or mode, for a mode in which the network's
+        configuration has no meaning, and where ``visible`` names a frame that is not there.
         """
         images = self._batched(images)
         _, frames, _, height, width = images.shape
-        reach = BatchReach(mode, window_size, frames)
+        reach = BatchReach(mode, window_size, frames, visible)  # also checks the mode's name
+        self.config.check_mode(mode if visible is None else 'window')
         tables = self.size_tables((height, width))
         return self.predict(images, tables, reach, starts_stream=True, outputs=outputs)
 

@@ -6,13 +6,22 @@ from stream3r_ros.streaming.image_stream import (
     PreparedImage,
     StreamOptions,
 )
-from stream3r_ros.streaming.session import DEFAULT_MAX_FRAMES, StreamSession
+from stream3r_ros.streaming.policy import (
+    DEFAULT_MAX_FRAMES,
+    POLICIES,
+    CachePolicy,
+    frame_bytes,
+)
+from stream3r_ros.streaming.session import StreamSession
 
 __all__ = [
     'DEFAULT_MAX_FRAMES',
+    'POLICIES',
+    'CachePolicy',
     'FrameEstimate',
     'ImageStream',
     'PreparedImage',
     'StreamOptions',
     'StreamSession',
+    'frame_bytes',
 ]

@@ -1,10 +1,16 @@
 """Keys and values of whole frames in preallocated slots."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from stream3r_ros.network.attention import Attend
+from stream3r_ros.network.reach import CameraReach
+
+Slot = int | Tensor
+"""The number of a slot; as a tensor (1,) where it is decided on the device and not read back."""
 
 
 class KeyValueCache:
@@ -26,13 +32,24 @@ class KeyValueCache:
         self.keys = torch.empty(size, dtype=dtype, device=device)
         self.values = torch.empty(size, dtype=dtype, device=device)
 
-    def update(self, slot: int, key: Tensor, value: Tensor, filled: int) -> tuple[Tensor, Tensor]:
+    def update(self, slot: Slot, key: Tensor, value: Tensor, filled: int) -> tuple[Tensor, Tensor]:
         """Write one frame (B, heads, tokens, D) and return views of the filled slots."""
-        start = slot * self.tokens
-        self.keys[:, :, start : start + self.tokens] = key
-        self.values[:, :, start : start + self.tokens] = value
+        self._write(self.keys, slot, key)
+        self._write(self.values, slot, value)
         stop = filled * self.tokens
         return self.keys[:, :, :stop], self.values[:, :, :stop]
+
+    def read(self, slot: Slot) -> Tensor:
+        """Return the keys (B, heads, tokens, D) of one frame."""
+        if isinstance(slot, int):
+            return self.keys[:, :, slot * self.tokens : (slot + 1) * self.tokens]
+        return self.keys.unflatten(2, (-1, self.tokens)).index_select(2, slot).squeeze(2)
+
+    def _write(self, store: Tensor, slot: Slot, x: Tensor) -> None:
+        if isinstance(slot, int):
+            store[:, :, slot * self.tokens : (slot + 1) * self.tokens] = x
+        else:
+            store.unflatten(2, (-1, self.tokens)).index_copy_(2, slot, x[:, :, None])
 
     @property
     def nbytes(self) -> int:
@@ -43,14 +60,15 @@ class KeyValueCache:
 class FrameCache:
     """The caches of all layers that look across frames, and the slot of the current frame.
 
-    ``num_slots`` bounds the memory: the anchor in slot 0 for ever, the other frames in turn.
+    ``num_slots`` bounds the memory: the anchor in slot 0 for ever, the other frames in turn. A
+    frame is aimed, computed and settled; until it is settled it is no part of the stream.
     Layers are allocated when they are first used, so what is not computed costs nothing.
     """
 
     def __init__(self, num_slots: int) -> None:
         self.num_slots = num_slots
         self.layers: dict[tuple[str | int, ...], KeyValueCache] = {}
-        self.slot = 0
+        self.slot: Slot = 0
         self.filled = 1
 
     def aim(self, frame: int) -> None:
@@ -58,26 +76,63 @@ class FrameCache:
         self.slot = frame if frame < self.num_slots else 1 + (frame - 1) % (self.num_slots - 1)
         self.filled = min(frame + 1, self.num_slots)
 
+    def settle(self, frame: int, pose_encoding: Tensor | None) -> None:
+        """Take note that the frame aimed at is now part of the stream: nothing to do here."""
+
+    def frames(self, frame_count: int) -> list[int]:
+        """List the frames in the slots, which are those that the last frame saw."""
+        recent = range(max(1, frame_count - self.num_slots + 1), frame_count)
+        return [0, *recent][:frame_count]
+
     def global_block(self, index: int) -> Attend:
         """Give the attention of one global block over the cached frames and this one."""
-        return self._layer('global', index)
+        return self._frames('global', index)
 
     def camera_block(self, iteration: int, index: int) -> Attend:
         """Give the attention of one camera trunk block; each iteration has its own cache."""
-        return self._layer('camera', iteration, index)
+        return self._frames('camera', iteration, index)
 
-    def _layer(self, *name: str | int) -> Attend:
+    def shared_camera(self, num_iterations: int) -> CameraReach:
+        """Give the reach of a camera head whose iterations share one cache per trunk block.
+
+        Only while no slot is written twice, as in causal mode: the filled entries are the first.
+        """
+        return SharedCameraEntries(self, num_iterations)
+
+    def attend(
+        self, name: tuple[str | int, ...], num_slots: int, slot: Slot, filled: int
+    ) -> Attend:
+        """Give the attention of one layer that writes ``slot`` and sees the ``filled`` first."""
+
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             layer = self.layers.get(name)
             if layer is None:
-                layer = KeyValueCache(key.shape, self.num_slots, key.dtype, key.device)
+                layer = KeyValueCache(key.shape, num_slots, key.dtype, key.device)
                 self.layers[name] = layer
-            keys, values = layer.update(self.slot, key, value, self.filled)
+            keys, values = layer.update(slot, key, value, filled)
             return F.scaled_dot_product_attention(query, keys, values)
 
         return attend
+
+    def _frames(self, *name: str | int) -> Attend:
+        return self.attend(name, self.num_slots, self.slot, self.filled)
 
     @property
     def nbytes(self) -> int:
         """Bytes reserved for all layers."""
         return sum(layer.nbytes for layer in self.layers.values())
+
+
+@dataclass(frozen=True)
+class SharedCameraEntries:
+    """The camera head's part of a cache, with an entry per iteration and frame."""
+
+    cache: FrameCache
+    num_iterations: int
+
+    def camera_block(self, iteration: int, index: int) -> Attend:
+        """Give an attention that adds its own entry and sees all entries so far."""
+        assert isinstance(self.cache.slot, int)
+        entry = self.cache.slot * self.num_iterations + iteration
+        num_entries = self.cache.num_slots * self.num_iterations
+        return self.cache.attend(('camera', index), num_entries, entry, entry + 1)

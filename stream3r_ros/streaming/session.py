@@ -9,16 +9,18 @@ from stream3r_ros.network import OUTPUTS, Predictions, Stream3R
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.network.stream3r import SizeTables
 from stream3r_ros.streaming.cache import FrameCache
-
-DEFAULT_MAX_FRAMES = 64
+from stream3r_ros.streaming.keyframes import KeyframeCache
+from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy, frame_bytes
 
 
 class StreamSession:
     """Predict frame by frame; equal to ``Stream3R.forward`` in the same mode.
 
-    Memory is bounded: keys and values of ``window_size`` + 1 frames in window mode, of
-    ``max_frames`` frames in causal mode, reserved at the first step. Nothing else of a past frame
-    is kept. Several sessions may share one network.
+    With a ``policy`` that is no mode, it is equal to ``Stream3R.forward`` when that is told for
+    each frame the ``visible_frames`` of its step. Memory is bounded: keys and values of as many
+    frames as the policy keeps (``window_size`` + 1 in window mode, ``max_frames`` in causal
+    mode), reserved at the first step. Of a past frame nothing else is kept, but the policy
+    ``keyframes`` has one mean key and the pose of each. Several sessions may share one network.
     """
 
     def __init__(
@@ -28,24 +30,33 @@ class StreamSession:
         window_size: int = 5,
         max_frames: int = DEFAULT_MAX_FRAMES,
         outputs: Collection[str] = OUTPUTS,
+        policy: CachePolicy | None = None,
     ) -> None:
         """Prepare a stream; the image size is fixed by its first frame.
 
+        A ``policy`` takes the place of mode, window_size and max_frames where it is given.
+
         Raises ValueError for an unknown mode or output, for mode ``full``, which needs all
-        frames at once (``Stream3R.forward``), and for sizes below 1.
+        frames at once (``Stream3R.forward``), for a mode in which the network's configuration
+        has no meaning, for sizes below 1, and for the policy ``keyframes`` without the output
+        ``pose``, by which it chooses.
         """
         check_mode(mode, window_size)
         if mode == 'full':
             raise ValueError("mode 'full' needs all frames at once: call Stream3R.forward")
-        if max_frames < 1:
-            raise ValueError(f'max_frames must be at least 1, found {max_frames}')
+        if policy is None:
+            policy = CachePolicy(mode, max_frames, window_size)
+        network.config.check_mode(policy.attention_mode)
         unknown = set(outputs) - set(OUTPUTS)
         if unknown or not outputs:
             raise ValueError(f'outputs must be some of {OUTPUTS}, found {tuple(outputs)}')
+        if policy.name == 'keyframes' and 'pose' not in outputs:
+            raise ValueError(
+                f"policy 'keyframes' chooses by pose: outputs must have 'pose', "
+                f'found {tuple(outputs)}'
+            )
         self.network = network
-        self.mode = mode
-        self.window_size = window_size
-        self.max_frames = max_frames
+        self.policy = policy
         self.outputs = tuple(outputs)
         self.reset()
 
@@ -54,33 +65,62 @@ class StreamSession:
         self.frame_count = 0
         self._tables: SizeTables | None = None
         self._batch_size = 0
-        self._cache = FrameCache(self._num_slots)
+        self._cache: FrameCache | None = None
+
+    @property
+    def mode(self) -> str:
+        """The name of the cache policy: the attention mode, where it is one."""
+        return self.policy.name
+
+    @property
+    def max_frames(self) -> int:
+        """How many frames a causal stream takes."""
+        return self.policy.max_frames
+
+    @property
+    def window_size(self) -> int:
+        """How many frames the window of a stream in window mode holds."""
+        return self.policy.window_size
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the stream takes no further frame; only a causal one ever is."""
+        return self.policy.name == 'causal' and self.frame_count >= self.max_frames
 
     @property
     def cached_frames(self) -> int:
         """How many frames the next one can look back on."""
-        return min(self.frame_count, self._num_slots)
+        return min(self.frame_count, self._cache.num_slots) if self._cache else 0
+
+    @property
+    def visible_frames(self) -> tuple[int, ...]:
+        """The numbers (from 0) of the frames that the last step's frame saw, itself among them.
+
+        Read back from the device in the policy ``keyframes``.
+        """
+        return tuple(self._cache.frames(self.frame_count)) if self._cache else ()
 
     @property
     def cache_bytes(self) -> int:
         """Bytes reserved for keys and values; 0 before the first step."""
-        return self._cache.nbytes
+        return self._cache.nbytes if self._cache else 0
 
     @torch.inference_mode()
     def step(self, image: Tensor) -> Predictions:
         """Predict one frame, (3, H, W) or (B, 3, H, W), RGB in [0, 1].
 
         Returns that frame alone (S = 1). Raises ValueError for an image of another size than
-        the stream's, RuntimeError when a causal stream is full. Whatever is raised, the session
+        the stream's or with which the cache's budget does not hold the anchor and one frame,
+        RuntimeError when a causal stream is full. Whatever is raised, the session
         is as it was before the call.
         """
         images = self._checked(image)
         self._check_room()
+        cache = self._cache or self._new_cache(images)
         height, width = images.shape[-2:]
         tables = self._tables or self.network.size_tables((height, width))
         # What a failing step has written lies in a slot that no later frame reads before it is
         # written again; only the assignments at the end make the frame part of the stream.
-        cache = self._cache if self.frame_count else FrameCache(self._num_slots)
         cache.aim(self.frame_count)
         predictions = self.network.predict(
             images.to(self.network.device, torch.float32)[:, None],
@@ -89,15 +129,22 @@ class StreamSession:
             starts_stream=self.frame_count == 0,
             outputs=self.outputs,
         )
+        cache.settle(self.frame_count, predictions.pose_encoding)
         self._tables = tables
         self._cache = cache
         self._batch_size = len(images)
         self.frame_count += 1
         return predictions
 
-    @property
-    def _num_slots(self) -> int:
-        return self.max_frames if self.mode == 'causal' else self.window_size + 1
+    def _new_cache(self, images: Tensor) -> FrameCache:
+        """Make a cache for a stream of images (B, 3, H, W); nothing is reserved yet."""
+        network, (batch, _, height, width) = self.network, images.shape
+        num_slots = self.policy.num_slots(
+            frame_bytes(network.config, (height, width), network.compute_type, self.outputs, batch)
+        )
+        if self.policy.name == 'keyframes':
+            return KeyframeCache(self.policy, num_slots, network.config.depth - 1)
+        return FrameCache(num_slots)
 
     def _checked(self, image: Tensor) -> Tensor:
         images = image[None] if image.ndim == 3 else image
@@ -122,7 +169,7 @@ class StreamSession:
         return images
 
     def _check_room(self) -> None:
-        if self.mode == 'causal' and self.frame_count >= self.max_frames:
+        if self.is_full:
             raise RuntimeError(
                 f'the causal stream is full: max_frames is {self.max_frames}; reset the session, '
                 f"raise max_frames or use mode 'window'"

@@ -29,8 +29,8 @@ def as_reference(predictions: Predictions, output: str) -> torch.Tensor:
     return value[..., None] if output == 'depth' else value
 
 
-def streamed(images: torch.Tensor, **options) -> Predictions:
-    session = StreamSession(tiny_network(), **options)
+def streamed(images: torch.Tensor, network=None, **options) -> Predictions:
+    session = StreamSession(network or tiny_network(), **options)
     steps = [session.step(image) for image in images]
     fields = {
         field: torch.cat([getattr(step, field) for step in steps], dim=1)
@@ -63,6 +63,17 @@ def test_twelve_frames_outgrow_the_window_as_published():
     for output in ('pose_enc', 'depth'):
         assert_agrees(as_reference(batch, output), reference[f'batch_window.{output}'])
         assert_agrees(as_reference(stream, output), reference[f'stream_window.{output}'])
+
+
+@pytest.mark.parametrize('way', ['batch', 'stream'])
+def test_a_camera_cache_that_iterations_share_agrees_with_the_published_streamvggt(way):
+    reference = np.load(DATA / 'tiny_streamvggt.npz')
+    images = golden_images(8, 56, 70)
+    network = tiny_network('shared')
+    with torch.inference_mode():
+        found = network(images) if way == 'batch' else streamed(images, network, max_frames=8)
+    for output in ('pose_enc', 'depth'):
+        assert_agrees(as_reference(found, output), reference[f'stream_streamvggt.{output}'])
 
 
 def test_the_default_config_has_the_published_keys_and_shapes():
