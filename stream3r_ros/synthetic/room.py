@@ -90,10 +90,14 @@ class SyntheticRoom:
 
         In metres; 0 inside an object or masonry and negative outside the room.
         """
+        height = np.asarray(points, float)[..., 2]
+        level = np.minimum(height, self.size_m[2] - height)
+        return np.minimum(level, self.clearance_around(points))
+
+    def clearance_around(self, points: np.ndarray) -> np.ndarray:
+        """Give the clearance (...) of (..., 3) points as if there were no floor and no ceiling."""
         points = np.asarray(points, float)
-        width, depth, height = self.size_m
-        low, high = np.array([-width / 2, -depth / 2, 0]), np.array([width / 2, depth / 2, height])
-        nearest = np.minimum(points - low, high - points).min(axis=-1)
+        nearest = (np.array(self.size_m[:2]) / 2 - np.abs(points[..., :2])).min(axis=-1)
         for solid in self.solids:
             nearest = np.minimum(nearest, solid.distance(points))
         return nearest

@@ -13,6 +13,7 @@ from stream3r_ros.synthetic.room import SyntheticRoom
 
 PATH_KINDS = ('hand_held', 'driving', 'turning')
 LEAST_CLEARANCE_M = 0.2
+PLACES = 4
 WAVES = 9
 DIRECTIONS = 120
 FARTHEST_M, STEP_M = 4.0, 0.08
@@ -35,7 +36,7 @@ class Manner:
 
 MANNERS = {
     'hand_held': Manner((1.05, 1.7), 0.45, (-0.3, -0.05), (0.05, 0.3, 0.06, 0.03)),
-    'driving': Manner((0.25, 0.8), 0.35, (-0.12, 0.05), (0.0, 0.0, 0.0, 0.0)),
+    'driving': Manner((0.25, 0.8), 0.45, (-0.12, 0.05), (0.0, 0.0, 0.0, 0.0)),
     'turning': Manner((0.5, 1.7), 0.45, (-0.3, 0.05), (0.02, 0.25, 0.08, 0.03)),
 }
 LOOKS_RAD = (0.5, 0.5, 0.5, 0.0, 0.0, 0.25, 0.8)
@@ -74,16 +75,17 @@ class Route:
         height = float(rng.uniform(manner.height_m[0], highest))
         fade = 1 / np.arange(1, WAVES + 1)[:, None] ** 1.5
         sway = rng.uniform(-1, 1, (4, WAVES, 2)) * fade * np.array(manner.sway)[:, None, None]
-        centre = _open_place(room, rng, height, manner.margin_m)
         sense = int(rng.choice([-1, 1]))
-        flat_waves = _ring(rng) if kind == 'turning' else _around(room, rng, centre, manner)
-        flat_waves[..., 0] *= sense
         view = np.array([0.0, rng.uniform(*manner.pitch_rad), 0.0])
         if kind == 'hand_held':
             view[0] = sense * np.pi * rng.choice(LOOKS_RAD) + rng.uniform(-0.3, 0.3)
-        place_waves = np.concatenate([flat_waves, sway[:1]])
-        route = Route(kind, loop_s, sense, centre, place_waves, view, sway[1:])
-        return _clear(route, room)
+        routes = []
+        for place in _open_places(room, rng, height, manner.margin_m):
+            shift, waves = _ring(rng) if kind == 'turning' else _around(room, rng, place, manner)
+            waves = np.concatenate([waves * [sense, 1], sway[:1]])
+            route = Route(kind, loop_s, sense, place + shift, waves, view, sway[1:])
+            routes.append(_drawn_in(route, place, room))
+        return max(routes, key=lambda route: float(np.square(route.place_waves).sum()))
 
     def pose(self, t_s: float) -> np.ndarray:
         """Give world_from_camera (4, 4) at a time, in optical axes, in the room's world."""
@@ -120,41 +122,42 @@ def _slope(amplitudes: np.ndarray) -> np.ndarray:
     return np.stack([-number * amplitudes[..., 1], number * amplitudes[..., 0]], axis=-1)
 
 
-def _open_place(
+def _open_places(
     room: SyntheticRoom, rng: np.random.Generator, height: float, margin: float
 ) -> np.ndarray:
-    """Draw a place (3,) at a height that is about as free as any in the room."""
+    """Draw PLACES places (PLACES, 3) at a height that are about as free as any in the room."""
     half = np.array(room.size_m[:2]) / 2
     places = np.concatenate([rng.uniform(-half, half, (400, 2)), np.full((400, 1), height)], 1)
-    free = room.clearance(places)
+    free = room.clearance_around(places)
     if free.max() < LEAST_CLEARANCE_M + 0.05:
         raise RuntimeError(
             f'no way at a height of {height:.2f} m in room {room.seed}: the clearance is '
             f'{max(free.max(), 0):.2f} m, expected {LEAST_CLEARANCE_M + 0.05:.2f}'
         )
     wide = np.flatnonzero(free >= min(0.7 * free.max(), margin + 0.9))
-    return places[wide[rng.integers(len(wide))]]
+    return places[rng.choice(wide, PLACES)]
 
 
-def _ring(rng: np.random.Generator) -> np.ndarray:
-    """Move nearly in place: (2, WAVES, 2) waves of a few centimetres."""
+def _ring(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Move nearly in place: no shift (3,), and (2, WAVES, 2) waves of a few centimetres."""
     waves = rng.uniform(-1, 1, (2, WAVES, 2)) * 0.02 / np.arange(1, WAVES + 1)[:, None] ** 2
     reach = rng.uniform(0.03, 0.15)
     waves[0, 0, 1] += reach
     waves[1, 0, 0] += reach
-    return waves
+    return np.zeros(3), waves
 
 
 def _around(
     room: SyntheticRoom, rng: np.random.Generator, centre: np.ndarray, manner: Manner
-) -> np.ndarray:
-    """Go round a centre as far out as is free: (2, WAVES, 2) waves about the centre."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Go round a centre as far out as is free: a shift (3,) of it and (2, WAVES, 2) waves."""
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
     outward = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     reach = _smallest_nearby(_reaches(room, centre, outward, manner.margin_m))
     wobble = 1 - 0.25 * rng.random() * np.cos(angles * rng.integers(2, 4) + rng.uniform(0, 7))
     curve = outward * (reach * wobble * rng.uniform(0.75, 1.0) / wobble.max())[:, None]
-    return _waves_of(_evenly_spaced(curve))
+    even = _evenly_spaced(curve)
+    return np.append(even.mean(axis=0), 0.0), _waves_of(even)
 
 
 def _reaches(
@@ -163,7 +166,7 @@ def _reaches(
     """Give how far (N,) one can go in each direction before the clearance falls below a margin."""
     steps = np.arange(1, int(FARTHEST_M / STEP_M)) * STEP_M
     points = centre + steps[None, :, None] * np.append(outward, 0 * outward[:, :1], 1)[:, None]
-    blocked = room.clearance(points) < margin
+    blocked = room.clearance_around(points) < margin
     first = np.where(blocked.any(axis=1), blocked.argmax(axis=1), len(steps))
     return np.maximum(first, 1) * STEP_M
 
@@ -192,10 +195,12 @@ def _waves_of(curve: np.ndarray) -> np.ndarray:
     return np.stack([-spectrum.imag * damping, spectrum.real * damping], axis=-1)
 
 
-def _clear(route: Route, room: SyntheticRoom) -> Route:
-    """Draw a route in towards its centre until all of it is clear."""
+def _drawn_in(route: Route, place: np.ndarray, room: SyntheticRoom) -> Route:
+    """Draw a route in towards a free place inside it until all of it is clear."""
     times = np.linspace(0, route.loop_s, 360, endpoint=False)
-    shrink = np.array([0.85, 0.85, 1.0])[:, None, None]
-    while room.clearance(route.positions(times)).min() < LEAST_CLEARANCE_M:
-        route = replace(route, place_waves=route.place_waves * shrink)
+    shrink = np.array([0.9, 0.9, 1.0])
+    while room.clearance_around(route.positions(times)).min() < LEAST_CLEARANCE_M:
+        centre = place + shrink * (route.centre - place)
+        waves = route.place_waves * shrink[:, None, None]
+        route = replace(route, centre=centre, place_waves=waves)
     return route

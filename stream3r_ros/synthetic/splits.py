@@ -73,15 +73,21 @@ def render_path(
 
 
 def house_sequence(index: int, frames: int, image_hw: tuple[int, int]) -> TrueSequence:
-    """Render the evaluation sequence of an index in the demo house; no training path is shown."""
-    seed = RESERVED + index
+    """Render the evaluation sequence of an index in the demo house; no training path is shown.
+
+    Raises ValueError for a negative index, whose seed belongs to training.
+    """
+    seed = _reserved(index)
     room = _room(HOUSE_ROOMS[index % len(HOUSE_ROOMS)])
     return render_path(room, CameraPath.from_seed(room, seed), _times(frames), image_hw, seed)
 
 
 def open_sequence(index: int, frames: int, image_hw: tuple[int, int]) -> TrueSequence:
-    """Render the evaluation sequence of an index, each in a room that training never sees."""
-    return _render_open(RESERVED + index, _times(frames), image_hw)
+    """Render the evaluation sequence of an index, each in a room that training never sees.
+
+    Raises ValueError for a negative index, whose seed belongs to training.
+    """
+    return _render_open(_reserved(index), _times(frames), image_hw)
 
 
 def open_training_sequence(
@@ -102,6 +108,12 @@ def _render_open(seed: int, times_s: Sequence[float], image_hw: tuple[int, int])
     truth = render_path(room, route, times_s, image_hw, seed)
     rng = np.random.default_rng([seed, 7])
     return replace(truth, images=Sensor.draw(rng).expose(truth.images, rng))
+
+
+def _reserved(index: int) -> int:
+    if index < 0:
+        raise ValueError(f'index is {index}, expected 0 or more: seeds below are for training')
+    return RESERVED + index
 
 
 def _times(frames: int) -> list[float]:
