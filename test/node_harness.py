@@ -30,7 +30,7 @@ from tf2_msgs.msg import TFMessage
 from stream3r_ros.msg import StreamStatus
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 GRACE_S = 5.0
 # Of a domain: multicast, which discovery on this machine alone does without, and the first six.
 PARTICIPANT_PORTS = (0, *range(10, 22, 2))

@@ -102,7 +102,7 @@ class PageClient:
         elif 'props' in message and 'uuid' in message:
             value = {'value': message['value']} if 'value' in message else {}
             self.elements[message['uuid']] = {**message['props'], **value}
-        shown = sum(self.points(name) for name in self.nodes if 'colors' in self.nodes[name])
+        shown = sum(self.points(name) for name in self.nodes if 'point_size' in self.nodes[name])
         self.most_points = max(self.most_points, shown)
 
 

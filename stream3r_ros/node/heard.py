@@ -8,6 +8,8 @@ from sensor_msgs.msg import Image, PointCloud2
 from sensor_msgs_py import point_cloud2
 from tf_transformations import quaternion_matrix
 
+GREY = 160
+
 
 def stamp_ns(message) -> int:
     """Give a message's stamp in nanoseconds."""
@@ -60,13 +62,22 @@ def depth_array(message: Image) -> np.ndarray:
 
 
 def cloud_grids(cloud: PointCloud2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give an organised cloud's points (h, w, 3), colours (h, w, 3) uint8, confidences (h, w)."""
+    """Give a cloud's points (h, w, 3), colours (h, w, 3) uint8 and confidences (h, w).
+
+    A cloud that is a list has h 1. Without colours all are GREY, without confidences all are 1.
+    """
     shape = cloud.height, cloud.width
     records = point_cloud2.read_points(cloud, skip_nans=False).reshape(shape)
     points = np.stack([records['x'], records['y'], records['z']], axis=-1)
-    packed = np.ascontiguousarray(records['rgb']).view(np.uint32)
-    colours = np.stack([packed >> 16, packed >> 8, packed], axis=-1).astype(np.uint8)
-    return points, colours, np.ascontiguousarray(records['confidence'])
+    names = {field.name for field in cloud.fields}
+    confidence = records['confidence'] if 'confidence' in names else np.ones(shape, np.float32)
+    colours = _colours(records['rgb']) if 'rgb' in names else np.full_like(points, GREY, np.uint8)
+    return points, colours, np.ascontiguousarray(confidence)
+
+
+def _colours(rgb: np.ndarray) -> np.ndarray:
+    packed = np.ascontiguousarray(rgb).view(np.uint32)
+    return np.stack([packed >> 16, packed >> 8, packed], axis=-1).astype(np.uint8)
 
 
 def cloud_arrays(cloud: PointCloud2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

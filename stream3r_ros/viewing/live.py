@@ -161,4 +161,6 @@ def in_world(frame: ViewedFrame, stride: int) -> tuple[np.ndarray, np.ndarray, n
 
 def cloud_stride(image_hw: tuple[int, int], most: int) -> int:
     """Give the least stride that leaves at most so many of an image's pixels, about."""
-    return max(1, int(np.ceil(np.sqrt(image_hw[0] * image_hw[1] / most))))
+    share = image_hw[0] * image_hw[1] / most
+    # A list of points is an image of one row, of which no row can be left out.
+    return max(1, int(np.ceil(share if image_hw[0] == 1 else np.sqrt(share))))

@@ -37,8 +37,8 @@ def parts(second, stream=0, source='camera_info'):
         'status': StreamStatus(header=header, stream=stream, intrinsics_source=source),
         'pose': pose_message(header, estimate),
         'depth': depth_message(header, np.full(NETWORK_HW, (1.0 + second) / SCALE, np.float32)),
-        'depth_info': camera_info_message(header, network, NETWORK_HW, None),
-        'camera_info': camera_info_message(header, pinhole(CAMERA_HW), CAMERA_HW, None),
+        'depth_info': camera_info_message(header, network, NETWORK_HW),
+        'camera_info': camera_info_message(header, pinhole(CAMERA_HW), CAMERA_HW),
         'true_pose': PoseStamped(header=header, pose=pose_message(header, pose).pose.pose),
         'true_depth': depth_message(header, depth),
     }

@@ -18,7 +18,8 @@ pytest.importorskip('viser', reason='needs viser')
 exceptions = pytest.importorskip('selenium.common.exceptions', reason='needs selenium')
 
 pytestmark = pytest.mark.timeout(300)
-wait_until = partial(node_harness.wait_until, timeout_s=120.0)  # the machine may be busy
+PATIENCE_S = 120.0  # the machine may be busy
+wait_until = partial(node_harness.wait_until, timeout_s=PATIENCE_S)
 KEYS = {'right': '\ue014', 'end': '\ue010', 'enter': '\ue007'}
 
 
@@ -38,11 +39,15 @@ def viewer(browser, domain):
         yield process
 
 
+def address_of(viewer):
+    output = viewer.wait_for_output('viewer: http://', PATIENCE_S)
+    return re.search(r'viewer: (http://\S+)', output)[1]
+
+
 @pytest.fixture
 def page(browser, viewer, robot):
     """Open the page, with a map on it."""
-    address = re.search(r'viewer: (http://\S+)', viewer.wait_for_output('viewer: http://'))[1]
-    browser.get(address)
+    browser.get(address_of(viewer))
     wait_until(lambda: slider_value(browser, 'window_size') == 5, 'the page knows the node')
 
     def shows_numbers():
@@ -111,7 +116,7 @@ class NarrowNode(Participant):
     def __init__(self, domain):
         super().__init__(domain, name='stream3r')
         for name, value in DEFAULTS.items():
-            self.node.declare_parameter(name, value)
+            self.node.declare_parameter(name.replace('__', '.'), value)
         self.node.add_on_set_parameters_callback(self._check)
 
     @staticmethod
@@ -139,8 +144,7 @@ def test_a_refused_value_leaves_the_sliders_truth(browser, own_domain):
         NarrowNode(own_domain),
         NodeProcess('stream3r_viewer', own_domain, port=0) as viewer,
     ):
-        address = re.search(r'viewer: (http://\S+)', viewer.wait_for_output('viewer: http://'))[1]
-        browser.get(address)
+        browser.get(address_of(viewer))
         wait_until(lambda: slider_value(browser, 'window_size') == 5, 'the page knows the node')
         press(browser, 'window_size', 'end')
         body = browser.find_element('tag name', 'body')

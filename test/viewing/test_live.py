@@ -145,7 +145,7 @@ def test_points_are_moved_into_the_world_and_unknown_ones_left_out():
     np.testing.assert_allclose(points[0], seen.points[0, 1] + [0, 0.5, 0], atol=1e-6)
 
 
-@pytest.mark.parametrize('hw', [(84, 112), (392, 518), (1, 1), (2000, 3000)])
+@pytest.mark.parametrize('hw', [(84, 112), (392, 518), (1, 1), (2000, 3000), (1, 90_000)])
 def test_a_thinned_cloud_stays_below_its_bound(hw):
     stride = cloud_stride(hw, 5000)
     assert len(range(0, hw[0], stride)) * len(range(0, hw[1], stride)) <= 5000 * 1.1
