@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import stream3r_ros
-from stream3r_ros.cli import evaluate, run, train, view
+from stream3r_ros.cli import bench, evaluate, run, train, view
 
-COMMANDS = (run, view, evaluate, train)
+COMMANDS = (run, view, evaluate, train, bench)
 FAILURE, INTERRUPTED, TERMINATED = 2, 130, 143
 
 

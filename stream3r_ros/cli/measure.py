@@ -11,6 +11,7 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from stream3r_ros.cli.output_file import check_place
 from stream3r_ros.cli.progress import Progress, frame_progress
 from stream3r_ros.evaluation import published
 from stream3r_ros.evaluation.datasets import DatasetSequence
@@ -97,7 +98,7 @@ class DatasetProtocol(Generic[Errors]):
 def measure(arguments: argparse.Namespace) -> None:
     """Run the protocol that was asked for; raises ValueError or RuntimeError with one sentence."""
     for path in (arguments.json, arguments.markdown, arguments.latex):
-        _check_place(path)
+        check_place(path)
     if arguments.protocol == 'synthetic':
         report = _synthetic(arguments)
     else:
@@ -318,16 +319,6 @@ def _network_facts(arguments: argparse.Namespace, network: Stream3R) -> dict[str
         'device': str(network.device),
         'dtype': str(network.compute_type).removeprefix('torch.'),
     }
-
-
-def _check_place(path: Path | None) -> None:
-    """Refuse a file that could not be written, before hours of work."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise ValueError(f'{path} is a folder, expected a file to write')
-    if not path.parent.is_dir():
-        raise ValueError(f'{path.parent} is no folder: {path.name} cannot be written there')
 
 
 def _write(path: Path | None, text: str) -> None:

@@ -1,0 +1,15 @@
+"""A file that a command will write at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def check_place(path: Path | None) -> None:
+    """Refuse a file that could not be written, before hours of work; raises ValueError."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ValueError(f'{path} is a folder, expected a file to write')
+    if not path.parent.is_dir():
+        raise ValueError(f'{path.parent} is no folder: {path.name} cannot be written there')
