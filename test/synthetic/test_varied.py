@@ -26,7 +26,7 @@ from stream3r_ros.synthetic.splits import (
     render_path,
 )
 
-SEEDS = range(40)
+SEEDS = range(24)
 HW = (42, 56)
 
 
