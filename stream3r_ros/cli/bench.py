@@ -49,6 +49,7 @@ class BenchOptions:
     plot: Path | None
     compare: Path | None
     differ: tuple[str, ...]
+    predict: str | None
 
 
 def add_parser(subparsers: Any, **options: Any) -> None:
@@ -71,9 +72,14 @@ def execute(arguments: argparse.Namespace) -> None:
     """Run the command."""
     names = BenchOptions.__dataclass_fields__
     options = BenchOptions(**{name: getattr(arguments, name) for name in names})
-    from stream3r_ros.cli.speed import bench
+    if options.predict:
+        from stream3r_ros.cli.predict import predict
 
-    bench(options)
+        predict(options)
+    else:
+        from stream3r_ros.cli.speed import bench
+
+        bench(options)
 
 
 def _add_stream_arguments(group: Any) -> None:
@@ -172,6 +178,13 @@ def _add_result_arguments(group: Any) -> None:
         type=some_of(SETTING_NAMES, 'setting'),
         default=(),
         help=f'settings in which that run may differ, of: {", ".join(SETTING_NAMES)}',
+    )
+    group.add_argument(
+        '--predict',
+        metavar='DEVICE',
+        help='run nothing, but compute the shortest possible time on h200, h100, rtx4090, '
+        'rtx4060, orin (Jetson AGX Orin) or cpu:GFLOPS:GBPS, by default of random:official; with '
+        '--compare beside a measured run',
     )
 
 

@@ -49,7 +49,9 @@ class StepMeter:
                 torch.cuda.max_memory_allocated(self.device),
                 torch.cuda.memory_reserved(self.device),
             )
-        return resident_bytes(), peak_resident_bytes()
+        held = resident_bytes()
+        # The kernel adds to the peak now and then only, so it can lag behind.
+        return held, max(peak_resident_bytes(), held or 0)
 
     def _wait(self) -> None:
         if self.is_cuda:
