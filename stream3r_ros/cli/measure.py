@@ -50,7 +50,7 @@ SYNTHETIC_COLUMNS = (
     Column('rotation, deg', digits=2),
     Column('translation / extent'),
     Column('points / distance'),
-    Column('depth+pose points'),
+    Column('point head'),
 )
 RECONSTRUCTION_COLUMNS = (
     Column('Acc mean'),
@@ -141,7 +141,7 @@ def _synthetic(arguments: argparse.Namespace) -> Report:
         'rotation_median_deg': first.rotation_median_deg,
         'translation_median_rel': first.translation_median_rel,
         'points_mean_rel': first.points_mean_rel,
-        'unprojected_mean_rel': first.unprojected_mean_rel,
+        'point_head_mean_rel': first.point_head_mean_rel,
         'sequences': len(result.seeds),
         'seeds': list(result.seeds),
         'rows': [asdict(row) for row in result.rows],
@@ -157,7 +157,7 @@ def _synthetic_row(errors: SyntheticErrors, is_ours: bool) -> Row:
         errors.rotation_median_deg,
         errors.translation_median_rel,
         errors.points_mean_rel,
-        errors.unprojected_mean_rel,
+        errors.point_head_mean_rel,
     )
     return Row(errors.name, values, is_ours)
 

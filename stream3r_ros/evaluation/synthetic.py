@@ -47,15 +47,15 @@ class SequenceErrors:
     delta_1_25: float
     rotation_deg: np.ndarray
     translation_rel: np.ndarray
-    points_mean_rel: float | None
-    unprojected_mean_rel: float
+    point_head_mean_rel: float | None
+    points_mean_rel: float
 
 
 @dataclass(frozen=True)
 class SyntheticErrors:
     """Errors over all sequences of one predictor; None for what it does not predict.
 
-    `points_mean_rel` is that of the point head, `unprojected_mean_rel` that of depth, pose and
+    `point_head_mean_rel` is that of the point head, `points_mean_rel` that of depth, pose and
     intrinsics together. `rotation_by_frame_deg` and `translation_by_frame_rel` are the medians at
     1, 2, ... frames from the anchor.
     """
@@ -65,8 +65,8 @@ class SyntheticErrors:
     delta_1_25: float | None
     rotation_median_deg: float | None
     translation_median_rel: float | None
+    point_head_mean_rel: float | None
     points_mean_rel: float | None
-    unprojected_mean_rel: float | None
     rotation_by_frame_deg: tuple[float, ...] = ()
     translation_by_frame_rel: tuple[float, ...] = ()
 
@@ -177,7 +177,7 @@ def summarise(name: str, errors: Sequence[SequenceErrors]) -> SyntheticErrors:
     """Join sequences of one length: means over sequences, medians over all their frames."""
     rotations = np.stack([one.rotation_deg for one in errors])
     translations = np.stack([one.translation_rel for one in errors])
-    heads = [one.points_mean_rel for one in errors if one.points_mean_rel is not None]
+    heads = [one.point_head_mean_rel for one in errors if one.point_head_mean_rel is not None]
     return SyntheticErrors(
         name,
         _mean(one.abs_rel for one in errors),
@@ -185,7 +185,7 @@ def summarise(name: str, errors: Sequence[SequenceErrors]) -> SyntheticErrors:
         float(np.median(rotations)),
         float(np.median(translations)),
         _mean(heads) if heads else None,
-        _mean(one.unprojected_mean_rel for one in errors),
+        _mean(one.points_mean_rel for one in errors),
         tuple(np.median(rotations, axis=0).tolist()),
         tuple(np.median(translations, axis=0).tolist()),
     )

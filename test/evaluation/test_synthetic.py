@@ -65,8 +65,8 @@ def test_the_truth_in_another_unit_and_world_has_no_error():
     assert errors.delta_1_25 == 1
     assert errors.rotation_deg.max() < 1e-6
     assert errors.translation_rel.max() < 1e-6
-    assert errors.points_mean_rel < 1e-6
-    assert errors.unprojected_mean_rel < 1e-5
+    assert errors.point_head_mean_rel < 1e-6
+    assert errors.points_mean_rel < 1e-5
 
 
 def test_outliers_in_depth_do_not_move_the_scale():
@@ -109,13 +109,13 @@ def test_points_errors_are_shares_of_the_mean_distance():
     distance = np.linalg.norm(estimate.points, axis=-1).mean()
     moved = changed(estimate, points=estimate.points + [0, 0.06, 0.08])
     errors = sequence_errors(true, moved)
-    assert errors.points_mean_rel == pytest.approx(0.1 / distance, rel=1e-5)
-    assert errors.unprojected_mean_rel < 1e-5
+    assert errors.point_head_mean_rel == pytest.approx(0.1 / distance, rel=1e-5)
+    assert errors.points_mean_rel < 1e-5
     poses = truth().world_from_camera.copy()
     poses[1:, 1, 3] += 0.3  # three frames of four
     errors = sequence_errors(true, changed(estimate, world_from_camera=poses))
-    assert errors.unprojected_mean_rel == pytest.approx(0.75 * 0.3 / distance, rel=1e-5)
-    assert errors.points_mean_rel < 1e-6
+    assert errors.points_mean_rel == pytest.approx(0.75 * 0.3 / distance, rel=1e-5)
+    assert errors.point_head_mean_rel < 1e-6
 
 
 def test_a_camera_that_stands_still_is_a_sentence():
@@ -139,7 +139,7 @@ def test_sequences_are_joined_by_means_and_medians():
     found = summarise('drift', [sequence_errors(truth(), one) for one in drift])
     assert found.rotation_median_deg == pytest.approx(4)  # of 1 2 3, 2 4 6, 6 12 18
     np.testing.assert_allclose(found.rotation_by_frame_deg, [2, 4, 6])
-    assert found.points_mean_rel == pytest.approx(0.2, rel=1e-5)
+    assert found.point_head_mean_rel == pytest.approx(0.2, rel=1e-5)
 
 
 def test_a_stream_says_what_one_batch_call_says(network):
