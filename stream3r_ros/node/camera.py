@@ -45,17 +45,13 @@ class Camera:
         self._seen: tuple = (None, None, None)
         self._quiet = Quiet()
         self._qos_problem = ''
+        self._image_topic = ''
         self._subscriptions: list = []
 
     @property
     def is_wanted(self) -> bool:
         """Tell whether somebody listens to one of the camera's outputs."""
         return self.outputs.is_anyone_listening
-
-    @property
-    def image_topic(self) -> str:
-        """Name the topic of the images as it is after remapping."""
-        return self._subscriptions[0].topic_name if self._subscriptions else ''
 
     def listen(self, offer: Callable[[Camera, ImageMessage], None]) -> None:
         """Subscribe; every image goes to ``offer``."""
@@ -69,14 +65,16 @@ class Camera:
             self._subscribe(CompressedImage, 'image/compressed', on_image)
         else:
             self._subscribe(Image, 'image', on_image)
-        self.calibration = Calibration(self.image_topic)
+        self._image_topic = self._subscriptions[0].topic_name  # after remapping
+        self.calibration = Calibration(self._image_topic)
         self._subscribe(CameraInfo, 'camera_info', self.calibration.update)
 
     def ignore(self) -> None:
         """Unsubscribe."""
-        for subscription in self._subscriptions:
+        # The list first: the diagnostics look at it in another thread.
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
             self._node.destroy_subscription(subscription)
-        self._subscriptions = []
         self.last_stamp_ns = None
         self._is_new = True
 
@@ -103,8 +101,8 @@ class Camera:
         if not self._subscriptions:
             return None
         return Listening(
-            self.image_topic,
-            self._node.count_publishers(self.image_topic),
+            self._image_topic,
+            self._node.count_publishers(self._image_topic),
             self._quiet.seconds,
             stale_after_s,
             self._qos_problem,

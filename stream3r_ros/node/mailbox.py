@@ -28,11 +28,14 @@ class Mailbox(Generic[Item]):
         self._turn = 0
 
     def put(self, item: Item, camera: int = 0) -> None:
-        """Add an item of a camera; the oldest one is dropped where it is too many."""
+        """Add an item of a camera; the oldest one is dropped where it is too many.
+
+        Once the mailbox is closed nobody will take the item, so that it is dropped itself.
+        """
         with self._changed:
             queue = self._queues[camera]
             queue.append(item)
-            self._shorten(camera, self._capacity)
+            self._shorten(camera, 0 if self._closed else self._capacity)
             self._changed.notify()
 
     def take(self) -> list[Item]:

@@ -43,6 +43,8 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self._cameras: list[Camera] = []
         self._tracks: list[Track] = []
         self._worker: Worker | None = None
+        # Held by callbacks while they use publishers, and while a transition takes those down.
+        self._outputs_in_use = threading.Lock()
         self._is_enabled = True
         self._make_services()
         self._autostart_timer = None
@@ -155,11 +157,17 @@ class PerceptionNode(LifecycleNodeMixin, Node):
     def _offer(self, camera: Camera, message) -> None:
         """Pass an image on; nobody is asked to work for outputs that nobody wants."""
         camera.counters.count(received=1)
-        wanted = camera.track.is_wanted(self.settings) or camera.is_wanted
-        if self._is_enabled and (wanted or not self.settings.lazy):
-            self._worker.offer(camera, message)
+        worker = self._worker  # a transition may end it while this callback runs
+        if worker is not None and self._is_enabled and self._is_wanted(camera):
+            worker.offer(camera, message)
         else:
             camera.counters.count(dropped=1)
+
+    def _is_wanted(self, camera: Camera) -> bool:
+        if not self.settings.lazy:
+            return True
+        with self._outputs_in_use:
+            return camera.track.is_wanted(self.settings) or camera.is_wanted
 
     def _deactivate(self) -> None:
         for camera in self._cameras:
@@ -169,9 +177,11 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             self._worker = None
 
     def _cleanup(self) -> None:
-        for owner in (*self._cameras, *(track.world for track in self._tracks)):
-            owner.outputs.destroy()
+        owners = (*self._cameras, *(track.world for track in self._tracks))
         self._cameras, self._tracks, self._network = [], [], None
+        with self._outputs_in_use:
+            for owner in owners:
+                owner.outputs.destroy()
 
     def _end_with_failure(self) -> None:
         self.exit_status = 1
@@ -214,8 +224,9 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         if time.monotonic() - self._map_published < self.settings.map.period_s:
             return
         self._map_published = time.monotonic()
-        for track in self._tracks:
-            track.world.publish_map()
+        with self._outputs_in_use:
+            for track in self._tracks:
+                track.world.publish_map()
 
     def _publish_diagnostics(self) -> None:
         reports = [

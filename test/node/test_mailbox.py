@@ -78,6 +78,16 @@ def test_clearing_drops_and_counts_everything():
     assert mailbox.waiting(0) == mailbox.waiting(1) == 0
 
 
+def test_what_comes_after_closing_is_dropped_and_counted():
+    drops = Drops()
+    mailbox = Mailbox(4, drops)
+    mailbox.close()
+    fill(mailbox, 0, 1, 2)
+    assert mailbox.waiting() == 0
+    assert drops == {0: 2}
+    assert mailbox.take() == []
+
+
 def test_a_set_has_one_item_of_every_camera_with_stamps_that_agree():
     mailbox, drops = pairs()
     fill(mailbox, 0, 100)
