@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,9 @@ def execute(options: argparse.Namespace) -> None:
     from stream3r_ros.training.config import load_config
     from stream3r_ros.training.loop import Processes
 
+    if options.curves and importlib.util.find_spec('matplotlib') is None:
+        # Said now, and not after hours of training.
+        raise ValueError('--curves needs matplotlib: pip install matplotlib')
     config = load_config(options.config)
     if options.steps is not None:
         config = dataclasses.replace(config, steps=options.steps, stop_at=0)
