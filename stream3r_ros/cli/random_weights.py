@@ -45,7 +45,7 @@ def random_network(
         key: _values(key, like, device, generator) for key, like in network.state_dict().items()
     }
     network.load_state_dict(weights, strict=True, assign=True)
-    return network.to(device).eval().requires_grad_(False)
+    return network.use_channels_last().to(device).eval().requires_grad_(False)
 
 
 def _values(

@@ -195,7 +195,7 @@ def _load_file(
         for key, tensor in _read_tensors(weights, keys)
     }
     network.load_state_dict(tensors, strict=True, assign=True)
-    return network
+    return network.use_channels_last()
 
 
 def _open(weights: Path) -> safe_open:

@@ -74,6 +74,15 @@ class Stream3R(nn.Module):
                 module.to(dtype)
         return self
 
+    def use_channels_last(self) -> 'Stream3R':
+        """Lay out the dense heads' weights as their maps lie, channels last; nothing else changes.
+
+        Tokens that become a map have that layout already, and convolutions are faster in it.
+        """
+        for head in (self.point_head, self.depth_head):
+            head.to(memory_format=torch.channels_last)
+        return self
+
     def size_tables(self, image_hw: tuple[int, int]) -> SizeTables:
         """Compute what depends on the image size alone.
 
