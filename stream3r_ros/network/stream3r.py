@@ -80,7 +80,7 @@ class Stream3R(nn.Module):
         Tokens that become a map have that layout already, and convolutions are faster in it.
         """
         for head in (self.point_head, self.depth_head):
-            head.to(memory_format=torch.channels_last)
+            head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not typed
         return self
 
     def size_tables(self, image_hw: tuple[int, int]) -> SizeTables:
