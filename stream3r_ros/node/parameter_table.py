@@ -346,7 +346,7 @@ PARAMETERS = (
         bounds=(0.01, 100.0), live=True,
     ),
     Parameter(
-        'scale.max_sigma', 0.05,
+        'scale.max_sigma', 0.1,
         'Relative standard deviation up to which an estimate becomes the scale',
         bounds=(0.001, 1.0), live=True,
     ),

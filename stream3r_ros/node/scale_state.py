@@ -24,7 +24,7 @@ class ScaleRule:
     source: str = 'none'
     value: float = 1.0
     min_distance_m: float = 0.3
-    max_sigma: float = 0.05
+    max_sigma: float = 0.1
     stale_after_s: float = 5.0
 
     @property

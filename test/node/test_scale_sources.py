@@ -361,7 +361,7 @@ def sure(value, sigma=0.01, count=9):
 def test_nothing_is_scaled_until_an_estimate_is_sure_and_then_it_stays():
     state = ScaleState(BY_DEPTH)
     assert (state.scale.state, state.scale.factor) == ('unknown', 1.0)
-    unsure = [sure(1.0, sigma=0.06), sure(1.0, count=4)]
+    unsure = [sure(1.0, sigma=0.11), sure(1.0, count=4)]
     assert follow(state, unsure) == []
     assert (state.scale.state, state.scale.factor) == ('estimating', 1.0)
     assert follow(state, [sure(1.0), sure(1.05), sure(0.95)]) == [0]
