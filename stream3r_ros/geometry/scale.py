@@ -15,8 +15,8 @@ import numpy as np
 SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 LEAST_PIXELS = 100
-INDEPENDENT_PIXELS = 16
-"""Errors of one picture go together: so many pixels of it count as independent, declared."""
+INDEPENDENT = 4
+"""Errors of a surface go together: an image counts as so many independent pixels, declared."""
 LEAST_SIGMA = 0.005
 """Of the log: no sensor and no clock is better than that."""
 GATE = 3.0
@@ -49,14 +49,15 @@ def scale_of_depths(measured_m: np.ndarray, estimated: np.ndarray) -> LogScale |
     ratios = np.log(measured_m.astype(np.float64)) - np.log(estimated.astype(np.float64))
     middle = float(np.median(ratios))
     spread = SIGMA_OF_MAD * float(np.median(np.abs(ratios - middle)))
-    return LogScale(middle, max(spread / math.sqrt(INDEPENDENT_PIXELS), LEAST_SIGMA))
+    return LogScale(middle, max(spread / math.sqrt(INDEPENDENT), LEAST_SIGMA))
 
 
 def fused_scale(estimates: Sequence[LogScale]) -> LogScale:
     """Join the estimates (one or more) of several images, the outliers among them left out.
 
-    A mean with inverse variances as weights, over those within GATE deviations of the median. When
-    they differ by more than they promised, the sigma grows by as much: the factor is
+    A mean with inverse variances as weights, over those within GATE deviations of the median.
+    Neighbouring images see the same and err alike, so that together they are as sure as one of
+    them. When they differ by more than they promised, the sigma grows by as much: the factor is
     sqrt(chi^2 / (n - 1)) (R. T. Birge, Phys. Rev. 40, 1932).
     """
     values = np.array([estimate.value for estimate in estimates])
@@ -67,7 +68,7 @@ def fused_scale(estimates: Sequence[LogScale]) -> LogScale:
     values, weights = values[kept], 1 / variances[kept]
     mean = float(values @ weights / weights.sum())
     surplus = float(weights @ (values - mean) ** 2) / max(len(values) - 1, 1)
-    sigma = math.sqrt(max(surplus, 1.0) / weights.sum())
+    sigma = math.sqrt(max(surplus, 1.0) / weights.mean())
     return LogScale(mean, max(sigma, LEAST_SIGMA), len(values))
 
 
