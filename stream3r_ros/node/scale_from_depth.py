@@ -37,13 +37,10 @@ class SensorDepth:
 
 
 class HeardDepth:
-    """The last depth images of a sensor, thinned; any thread may call any method.
-
-    What cannot be read is refused, and ``problem`` says the last reason.
-    """
+    """The last depth images of a sensor, thinned; any thread may call any method."""
 
     def __init__(self, max_pixels: int) -> None:
-        self.problem = 'no scale as yet: no depth has arrived'
+        self._refused = ''
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
         self._heard: deque[SensorDepth] = deque(maxlen=MOST_MESSAGES)
@@ -54,11 +51,17 @@ class HeardDepth:
         try:
             heard = read_depth(message, self._max_pixels)
         except ValueError as error:
-            self.problem = f'depth refused: {error}'
+            self._refused = f'depth refused: {error}'
             return
         with self._lock:
             self._heard.append(heard)
-        self.problem = ''
+
+    def take_problem(self) -> str:
+        """Give the last reason of a refusal that was not given yet, or what is missing, or ''."""
+        with self._lock:
+            refused, self._refused = self._refused, ''
+            missing = '' if self._heard else 'no scale as yet: no depth has arrived'
+        return refused or missing
 
     def put_info(self, message: CameraInfo) -> None:
         """Take a camera_info in; it is looked at when it is needed."""
@@ -160,7 +163,7 @@ class DepthScale:
         """Take a frame in, and those before it whose depth has come since."""
         bare = replace(frame.estimate, image_rgb=frame.estimate.image_rgb[:0])
         self._waiting.append((replace(frame, estimate=bare), usable_depth(frame)))
-        found, problem = 0, self._heard.problem
+        found, problem = 0, self._heard.take_problem()
         while self._waiting:
             ready, depth = self._waiting[0]
             sensor = self._heard.nearest(ready.stamp_ns, self._tolerance_ns)

@@ -55,12 +55,12 @@ class RobotPose:
 class HeardOdometry:
     """The last MOST_MESSAGES messages of a robot's odometry; any thread may call any method.
 
-    What cannot be true is refused, and ``problem`` says the last reason. Stamps rise: one that
+    What cannot be true is refused. Stamps rise: one that
     goes back by little is refused, and by more begins another epoch, as other frames do.
     """
 
     def __init__(self) -> None:
-        self.problem = 'no scale as yet: no odometry has arrived'
+        self._refused = ''
         self._lock = threading.Lock()
         self._heard: deque[_Heard] = deque(maxlen=MOST_MESSAGES)
         self._frames = ('', '')
@@ -71,20 +71,26 @@ class HeardOdometry:
         try:
             heard = _checked(message)
         except ValueError as error:
-            self.problem = f'odometry refused: {error}'
+            self._refused = f'odometry refused: {error}'
             return
         frames = message.header.frame_id, message.child_frame_id
         with self._lock:
             back_ns = self._heard[-1].stamp_ns - heard.stamp_ns if self._heard else -1
             if 0 <= back_ns <= MOST_GAP_NS and frames == self._frames:
-                self.problem = 'odometry refused: its stamp is no later than the last one'
+                self._refused = 'odometry refused: its stamp is no later than the last one'
                 return
             if back_ns >= 0 or frames != self._frames:
                 self._heard.clear()
                 self._epoch += 1
             self._heard.append(heard)
             self._frames = frames
-            self.problem = ''
+
+    def take_problem(self) -> str:
+        """Give the last reason of a refusal that was not given yet, or what is missing, or ''."""
+        with self._lock:
+            refused, self._refused = self._refused, ''
+            missing = '' if self._heard else 'no scale as yet: no odometry has arrived'
+        return refused or missing
 
     def awaits(self, stamp_ns: int) -> bool:
         """Tell whether a message may still come that says where the robot was."""
@@ -178,7 +184,7 @@ class OdometryScale:
                 place = _Place(robot.world_from_base @ mount, ready.estimate.world_from_camera)
                 is_longer |= self._add(place, robot.epoch, rule.min_distance_m)
         newest = self._newest() if is_longer else None
-        return Told(is_heard, newest, problem or self._heard.problem)
+        return Told(is_heard, newest, problem or self._heard.take_problem())
 
     def _mount(self, base: str, frame: ScaleFrame) -> tuple[np.ndarray | None, str]:
         answer = self._tree.lookup(base, frame.optical, frame.stamp)

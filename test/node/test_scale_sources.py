@@ -163,7 +163,7 @@ def test_any_odometry_is_taken_or_named_and_poses_are_rigid(messages, at):
     heard = HeardOdometry()
     for message in messages:
         heard.put(message)
-        assert '\n' not in heard.problem
+        assert '\n' not in heard.take_problem()
     found = heard.pose_at(at * SECOND // 10)
     if found is not None:
         pose = found.world_from_base
@@ -182,16 +182,17 @@ def test_what_cannot_be_true_of_odometry_is_refused_in_a_sentence():
         message = odometry(1.0, np.eye(4))
         setattr(getattr(message.pose.pose, part), axis, value)
         heard.put(message)
-        assert heard.problem.startswith(f'odometry refused: {reason}')
+        assert heard.take_problem().startswith(f'odometry refused: {reason}')
     lost = odometry(1.0, np.eye(4))
     lost.pose.covariance[0] = 9999.0
     heard.put(lost)
-    assert 'the pose is unknown' in heard.problem
+    assert 'the pose is unknown' in heard.take_problem()
     assert heard.pose_at(SECOND) is None
     heard.put(odometry(1.0, np.eye(4)))
-    assert not heard.problem
+    assert not heard.take_problem()
     heard.put(odometry(0.9, np.eye(4)))
-    assert 'no later' in heard.problem
+    assert 'no later' in heard.take_problem()
+    assert not heard.take_problem()
 
 
 def test_a_stamp_in_the_far_future_does_not_end_the_odometry():
