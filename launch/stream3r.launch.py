@@ -46,7 +46,12 @@ INPUTS = (
     ('image', 'image'),
     ('image_compressed', 'image/compressed'),
     ('camera_info', 'camera_info'),
+    ('wheel_odom', 'odom'),
+    ('sensor_depth', 'depth'),
+    ('sensor_depth_info', 'depth/camera_info'),
 )
+# What several cameras may have in common: the robot that they sit on.
+SHARED = ('wheel_odom',)
 OUTPUTS = (
     ('points', '~/points'),
     ('map_points', '~/map_points'),
@@ -85,6 +90,7 @@ OVERRIDES = (
     ('image_transport', 'image_transport', str),
     ('drop_policy', 'drop_policy', str),
     ('depth_resolution', 'depth.resolution', str),
+    ('scale_source', 'scale.source', str),
     ('tf_mode', 'tf.mode', str),
     ('map_frame', 'frames.map', str),
     ('odom_frame', 'frames.odom', str),
@@ -174,7 +180,7 @@ def remappings(
     pairs = []
     for name, topic in topics:
         own, given = of_camera(topic, camera), value[name]
-        if camera and given != topic and '{camera}' not in given:
+        if camera and given != topic and '{camera}' not in given and name not in SHARED:
             raise ValueError(f'{name} must hold {{camera}}, or all cameras share {given!r}')
         pairs.append((own, own if given == topic else given.replace('{camera}', camera)))
     return pairs

@@ -15,6 +15,9 @@ SUBSCRIBED = {
     'image': IMAGE,
     'image/compressed': 'sensor_msgs/CompressedImage',
     'camera_info': CAMERA_INFO,
+    'odom': ODOMETRY,
+    'depth': IMAGE,
+    'depth/camera_info': CAMERA_INFO,
 }
 PUBLISHED = {
     'stream3r/points': CLOUD,

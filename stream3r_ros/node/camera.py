@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from nav_msgs.msg import Odometry
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -18,12 +19,16 @@ from stream3r_ros.node.calibration import Calibration, KnownCamera
 from stream3r_ros.node.counters import Counters
 from stream3r_ros.node.diagnostics import Health, Listening, Quiet
 from stream3r_ros.node.outputs import CameraOutputs
+from stream3r_ros.node.scale_from_depth import HeardDepth
+from stream3r_ros.node.scale_from_odometry import HeardOdometry
 
 if TYPE_CHECKING:
     from stream3r_ros.node.perception_node import PerceptionNode
     from stream3r_ros.node.track import Track
 
 ImageMessage = Image | CompressedImage
+SCALE_QUEUE = 50
+"""Messages of the scale's source that wait for their callback."""
 
 
 class Camera:
@@ -41,6 +46,7 @@ class Camera:
         self.last_stamp_ns: int | None = None
         self.outputs = CameraOutputs(node, self._prefix)
         self._rectification: Rectification | None = None
+        self.heard_scale = self._make_heard_scale()
         self._is_new = True  # no image yet, so that any rectification will do
         self._seen: tuple = (None, None, None)
         self._quiet = Quiet()
@@ -68,6 +74,18 @@ class Camera:
         self._image_topic = self._subscriptions[0].topic_name  # after remapping
         self.calibration = Calibration(self._image_topic)
         self._subscribe(CameraInfo, 'camera_info', self.calibration.update)
+        heard = self.heard_scale
+        if isinstance(heard, HeardOdometry):
+            self._subscribe(Odometry, 'odom', heard.put, SCALE_QUEUE)
+        elif isinstance(heard, HeardDepth):
+            self._subscribe(Image, 'depth', heard.put)
+            self._subscribe(CameraInfo, 'depth/camera_info', heard.put_info)
+
+    def _make_heard_scale(self) -> HeardOdometry | HeardDepth | None:
+        settings = self._node.settings
+        if settings.scale.source == 'odometry':
+            return HeardOdometry()
+        return HeardDepth(settings.input.max_pixels) if settings.scale.source == 'depth' else None
 
     def ignore(self) -> None:
         """Unsubscribe."""
@@ -108,14 +126,15 @@ class Camera:
             self._qos_problem,
         )
 
-    def _subscribe(self, kind: type, topic: str, callback: Callable) -> None:
+    def _subscribe(self, kind: type, topic: str, callback: Callable, depth: int = 0) -> None:
         def on_mismatch(info: QoSRequestedIncompatibleQoSInfo) -> None:
             policy = qos_policy_name_from_kind(info.last_policy_kind)
             self._qos_problem = f'a publisher there offers an incompatible {policy} policy'
             self._node.get_logger().warning(f'{topic}: {self._qos_problem}')
 
         qos = QoSProfile(
-            depth=self._node.settings.input.capacity, reliability=ReliabilityPolicy.BEST_EFFORT
+            depth=depth or self._node.settings.input.capacity,
+            reliability=ReliabilityPolicy.BEST_EFFORT,
         )
         self._subscriptions.append(
             self._node.create_subscription(

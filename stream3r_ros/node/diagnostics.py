@@ -27,6 +27,9 @@ class Health:
     mode: str = ''
     latency_s: float = float('nan')
     mean_confidence: float = float('nan')
+    scale: str = '1'  # metres a unit
+    scale_state: str = 'unknown'
+    segment: int = 0
     out_of_memory: int = 0  # streams that ended for want of memory
     failure: str = ''  # of the last image, empty once one has gone well
 
@@ -34,6 +37,8 @@ class Health:
         """Take over what became of an image."""
         self.state, self.stream, self.mode = status.state, status.stream, status.mode
         self.latency_s, self.mean_confidence = status.latency_total, status.mean_confidence
+        self.scale, self.scale_state = f'{status.scale:.6g}', status.scale_state
+        self.segment = status.segment
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def diagnose(
         'waiting': str(account.waiting),
         'latency of the last image (s)': f'{health.latency_s:.4f}',
         'mean confidence': f'{health.mean_confidence:.3f}',
+        'scale': health.scale, 'scale state': health.scale_state, 'segment': str(health.segment),
         'streams ended for want of memory': str(health.out_of_memory),
     }  # fmt: skip
     if listening is not None:
@@ -105,6 +111,8 @@ def _judge(
         return 'warn', 'lost: the confidence is under lost.confidence'
     if health.state == 'full':
         return 'warn', 'the causal stream is full: call ~/reset'
+    if health.scale_state == 'lost':
+        return 'warn', 'scale lost: scale.source is silent or contradicts the scale in use'
     return 'ok', health.state
 
 

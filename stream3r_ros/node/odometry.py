@@ -83,7 +83,8 @@ class Odometer:
     The twist is the constant velocity, in the child's frame, that leads from the last pose to
     this one; it is 0 with UNKNOWN_VARIANCE where there is no last pose of the same frames, or
     where time did not pass. While lost, all variances are UNKNOWN_VARIANCE and a frame without a
-    pose repeats the last one; the first frame after it has no twist.
+    pose repeats the last one; the first frame after it has no twist. An uncertain scale
+    makes the way since the beginning and the speed uncertain, axis by axis.
     """
 
     def __init__(self, uncertainty: Uncertainty | None = None) -> None:
@@ -94,6 +95,7 @@ class Odometer:
         """Begin a new stream."""
         self._last: _Known | None = None  # what the next twist begins at
         self._shown: _Known | None = None  # what to repeat while lost
+        self._origin: _Known | None = None  # where the stream or its scale began
 
     def message(
         self,
@@ -103,6 +105,7 @@ class Odometer:
         *,
         two_d_mode: bool = False,
         lost: bool = False,
+        scale_sigma: float = 0.0,
     ) -> Odometry | None:
         """Tell where the child is and how fast; None where no pose is known."""
         now = _known(stamp, placed) or (self._shown if lost else None)
@@ -113,9 +116,13 @@ class Odometer:
         pose_variances = twist_variances = np.full(6, UNKNOWN_VARIANCE)
         if not lost:
             pose_variances = self._pose_variances(mean_confidence, two_d_mode)
+            way = scale_sigma * self._way(now)
+            pose_variances[:3] = _bounded(pose_variances[:3] + way**2)
         if seconds > 0:
             optical = placed.child_is_optical
             twist_variances = self._uncertainty.twist_variances(mean_confidence, seconds)
+            speed_sigma = scale_sigma * twist[:3]
+            twist_variances[:3] = _bounded(twist_variances[:3] + speed_sigma**2)
             twist_variances[list(_flat_twist(two_d_mode, optical))] = FIXED_VARIANCE
         return Odometry(
             header=Header(stamp=stamp, frame_id=now.frames[0]),
@@ -123,6 +130,12 @@ class Odometer:
             pose=PoseWithCovariance(pose=_pose(now.pose), covariance=_diagonal(pose_variances)),
             twist=TwistWithCovariance(twist=_twist(twist), covariance=_diagonal(twist_variances)),
         )
+
+    def _way(self, now: _Known) -> np.ndarray:
+        """Give the way (3,) from where the stream or its scale began, in the world's axes."""
+        if self._origin is None or self._origin.frames != now.frames:
+            self._origin = now
+        return now.pose[:3, 3] - self._origin.pose[:3, 3]
 
     def _twist(self, now: _Known) -> tuple[np.ndarray, float]:
         """Give the twist (6,), linear then angular, and the seconds it was seen over, or 0."""

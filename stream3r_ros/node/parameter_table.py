@@ -9,6 +9,7 @@ from rclpy.parameter import Parameter as RosParameter
 
 from stream3r_ros.images import FITS
 from stream3r_ros.network import MODES
+from stream3r_ros.node.scale_state import SOURCES
 from stream3r_ros.streaming import DEFAULT_MAX_FRAMES
 
 KINDS = {bool: 'a boolean', int: 'an integer', float: 'a number', str: 'a string'}
@@ -231,7 +232,9 @@ PARAMETERS = (
         bounds=(0.0, 99.0), live=True,
     ),
     Parameter(
-        'min_depth', 0.0, 'Nearer depth and points become NaN', bounds=(0.0, 1e6), live=True
+        'min_depth', 0.0,
+        'Nearer depth and points become NaN; in metres once scale_state is metric',
+        bounds=(0.0, 1e6), live=True,
     ),
     Parameter(
         'max_depth', 0.0, 'Farther depth and points become NaN; 0 is no limit',
@@ -325,6 +328,32 @@ PARAMETERS = (
     Parameter(
         'lost.reset_after', 0.0, 'Seconds of being lost that begin a new stream; 0 never does',
         bounds=(0.0, 1e6), live=True,
+    ),
+    Parameter(
+        'scale.source', 'none',
+        'What tells how many metres a unit of the network has: odometry on odom, depth of a '
+        'sensor on depth and depth/camera_info, fixed is scale.value; none: lengths stay without '
+        'metres',
+        choices=SOURCES,
+    ),
+    Parameter(
+        'scale.value', 1.0, 'Metres per unit of the network with scale.source fixed',
+        bounds=(1e-6, 1e6),
+    ),
+    Parameter(
+        'scale.min_distance', 0.3,
+        'Metres that the camera moves between two places that are compared with odometry',
+        bounds=(0.01, 100.0), live=True,
+    ),
+    Parameter(
+        'scale.max_sigma', 0.1,
+        'Relative standard deviation up to which an estimate becomes the scale',
+        bounds=(0.001, 1.0), live=True,
+    ),
+    Parameter(
+        'scale.stale_after', 5.0,
+        'Seconds without a useful message of scale.source after which the scale is lost',
+        bounds=(0.1, 1e6), live=True,
     ),
     Parameter('autostart', True, 'Configure and activate at start-up without being asked to'),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from stream3r_ros.node.lost import LostRule
 from stream3r_ros.node.parameter_table import PARAMETERS, Parameter
 from stream3r_ros.node.placement import PlacementRule
 from stream3r_ros.node.process import StartError
+from stream3r_ros.node.scale_state import MEASURED, ScaleRule
 from stream3r_ros.streaming import StreamOptions
 
 TABLE = {parameter.name: parameter for parameter in PARAMETERS}
@@ -90,6 +91,7 @@ class Settings:
     path_max_poses: int
     placement: PlacementRule
     lost: LostRule
+    scale: ScaleRule
     autostart: bool
 
 
@@ -140,6 +142,9 @@ def _contradiction(values: Mapping[str, Any]) -> str | None:
         return f"names of frames do not begin with a slash (tf2); found '{slashed[0]}'"
     if values['camera_streams'] == 'shared' and values['mode'] == 'full':
         return "mode must be causal or window while camera_streams is shared; found 'full'"
+    source = values['scale.source']
+    if source in MEASURED and values['mode'] == 'full':
+        return f"mode must be causal or window while scale.source is {source}; found 'full'"
     return None
 
 
@@ -180,6 +185,10 @@ def settings(node: Node) -> Settings:
             v['tf.tolerance'],
         ),
         lost=LostRule(v['lost.confidence'], v['lost.frames'], v['lost.reset_after']),
+        scale=ScaleRule(
+            v['scale.source'], v['scale.value'], v['scale.min_distance'], v['scale.max_sigma'],
+            v['scale.stale_after'],
+        ),
         autostart=v['autostart'],
     )  # fmt: skip
 

@@ -82,6 +82,20 @@ class Placement:
         self._first: tuple[TimeMsg, str] | None = None
         self._frames: tuple[str, bool] | None = None  # world and has_base of this stream
         self._world_from_first: np.ndarray | None = None
+        self._last: tuple[np.ndarray, np.ndarray] | None = None  # first and world from camera
+
+    def rescale(self, ratio: float) -> None:
+        """Go on from the last pose with lengths that are ``ratio`` times what they were.
+
+        The pose of the camera stays where it was published, and the way from there on is in the
+        new unit. Of cameras that share the world it is the first one's.
+        """
+        if self._world_from_first is None or self._last is None:
+            return
+        first_from_camera, world_from_optical = self._last
+        first_from_camera = first_from_camera.copy()
+        first_from_camera[:3, 3] *= ratio
+        self._world_from_first = world_from_optical @ invert_rigid(first_from_camera)
 
     def place(
         self, stamp: TimeMsg, optical: str, first_from_camera: np.ndarray, rule: PlacementRule
@@ -167,6 +181,9 @@ class Placement:
         if rule.two_d_mode:
             world_from_body = planar(world_from_body)
         world_from_optical = world_from_body @ mount.body_from_optical
+        assert self._first is not None
+        if self._last is None or optical == self._first[1]:
+            self._last = first_from_camera, world_from_optical
         placed = Placed(
             rule.world_frame,
             rule.names.base if mount.has_base else optical,

@@ -41,8 +41,9 @@ class Recorder(Node):
     """Gather what the node says about each frame until enough frames came or it falls silent.
 
     Clouds are put into the world by the pose of their own stamp. A reset begins the record anew,
-    since another stream has another world. Of very long streams the last MAX_FRAMES frames count.
-    With ``truth`` the player's truth is heard, too, and the errors against it are written.
+    since another stream has another world, and so does a segment, whose lengths have another
+    unit. Of very long streams the last MAX_FRAMES frames count. With ``truth`` the player's truth
+    is heard, too, and the errors against it are written.
     """
 
     def __init__(self, stop: threading.Event) -> None:
@@ -102,7 +103,7 @@ class Recorder(Node):
     def _begin(self) -> None:
         self._map = VoxelMap(max_points=MAX_CLOUD_POINTS)
         self._trajectory: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._stream = 0
+        self._stream = 0, 0
         self._shown: tuple[np.ndarray, np.ndarray] | None = None
 
     def _subscribe(self) -> None:
@@ -160,9 +161,9 @@ class Recorder(Node):
         pose, cloud = self._poses.get(stamp), self._clouds.get(stamp)
         if pose is None or cloud is None:
             return False
-        if status.stream != self._stream:
+        if (status.stream, status.segment) != self._stream:
             self._begin()
-            self._stream = status.stream
+            self._stream = status.stream, status.segment
         self._poses.pop(stamp)
         self._clouds.pop(stamp)
         world_from_camera = pose_matrix(pose.pose.pose)

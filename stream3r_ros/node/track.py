@@ -14,7 +14,10 @@ from stream3r_ros.geometry.depth_filter import DepthFilter
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.network import Stream3R
 from stream3r_ros.node.calibration import Intrinsics, KnownCamera
+from stream3r_ros.node.metric_scale import in_metres, in_units
 from stream3r_ros.node.parameters import Settings
+from stream3r_ros.node.scale_source import ScaleFrame
+from stream3r_ros.node.scale_state import Scale
 from stream3r_ros.node.world import World
 from stream3r_ros.streaming import FrameEstimate, ImageStream, PreparedImage
 
@@ -134,10 +137,12 @@ class Track:
     ) -> list[tuple[Job, FrameEstimate]]:
         """Compute; give the images that are finished, oldest first.
 
-        Until then an image counts as waiting. Raises RuntimeError and MemoryError.
+        Until then an image counts as waiting. The filter's limits are in the unit that is
+        published. Raises RuntimeError and MemoryError.
         """
         self._gathering.append(job)
-        estimates = self._stream.step(image, depth_filter)
+        limits = in_units(depth_filter, self.world.scale.factor)
+        estimates = self._stream.step(image, limits)
         if not estimates:
             return []
         jobs, self._gathering = self._gathering, []
@@ -181,6 +186,9 @@ class Track:
         header = Header(stamp=image.stamp, frame_id=frame)
         view = job.known.intrinsics(estimate.mapping, estimate.intrinsics)
         confidence = float(estimate.confidence.mean())
+        seen_frame = self._scale_frame(image, header, estimate, view, settings)
+        scale = world.scale
+        estimate = in_metres(estimate, scale.factor)
         leads = camera.number == 0 or camera.name == self._name
         placed, lost = world.place(header, estimate, settings)
         world.publish_place(header, placed, confidence, lost.lost, leads, settings)
@@ -188,15 +196,30 @@ class Track:
         world.publish_path()
         published = time.monotonic()
         camera.counters.count(processed=1)
-        status = self._status(job, header, estimate, view, lost.lost)
+        status = self._status(job, header, estimate, view, lost.lost, scale)
         set_latencies(status, job, begun, published)
         camera.health.note(status)
         camera.outputs.publish_status(status)
+        problems = [placed.problem, job.known.problem]
         if not lost.lost:
             world.add_to_map(placed, estimate, view)
+            problems.append(world.learn_scale(seen_frame, camera.heard_scale, settings))
         self._requests += ['lost for lost.reset_after'] if lost.reset else []
         self._requests += [placed.new_stream] if placed.new_stream else []
-        return [problem for problem in (placed.problem, job.known.problem) if problem]
+        return [problem for problem in problems if problem]
+
+    def _scale_frame(
+        self,
+        image: Header,
+        header: Header,
+        estimate: FrameEstimate,
+        view: Intrinsics,
+        settings: Settings,
+    ) -> ScaleFrame:
+        base = settings.placement.names.base
+        return ScaleFrame(
+            image.stamp, image.frame_id, header.frame_id, base, estimate, view.network_matrix
+        )
 
     def _state(self, estimate: FrameEstimate, is_lost: bool) -> str:
         if is_lost:
@@ -212,6 +235,7 @@ class Track:
         estimate: FrameEstimate,
         view: Intrinsics,
         is_lost: bool,
+        scale: Scale,
     ) -> StreamStatus:
         account = job.camera.counters.snapshot()
         return StreamStatus(
@@ -229,10 +253,11 @@ class Track:
             mean_confidence=float(estimate.confidence.mean()),
             valid_fraction=float(estimate.valid.mean()),
             intrinsics_source=view.source,
-            scale=1.0,
-            scale_sigma=float('nan'),
-            scale_source='none',
-            scale_state='unknown',
+            scale=scale.factor,
+            scale_sigma=scale.sigma,
+            scale_source=scale.source,
+            scale_state=scale.state,
+            segment=scale.segment,
         )
 
     def _device_memory(self) -> int:

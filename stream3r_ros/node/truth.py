@@ -48,7 +48,7 @@ class TruthRecord:
     def __init__(self) -> None:
         self._waiting = {part: Pending(PENDING_FRAMES) for part in PARTS}
         self._frames: Thinned[ComparedFrame] = Thinned(MOST_FRAMES)
-        self._stream = 0
+        self._stream = 0, 0
 
     def put(self, part: str, message) -> None:
         """Hear one of PARTS; the last one of a stamp completes the frame."""
@@ -65,8 +65,9 @@ class TruthRecord:
         return recorded_errors(self._frames.items)
 
     def _add(self, stamp: int, heard: Heard) -> None:
-        if heard.status.stream != self._stream:
-            self._stream = heard.status.stream
+        stream = heard.status.stream, heard.status.segment
+        if stream != self._stream:
+            self._stream = stream
             self._frames.clear()
         if heard.status.intrinsics_source == 'camera_info':
             self._frames.add(compared(stamp, heard))

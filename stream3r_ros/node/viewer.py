@@ -66,7 +66,7 @@ class Viewer(Node):
         print(f'viewer: {address(self._server)}', flush=True)
         self._throttle = Throttle()
         self._meter = Meter()
-        self._stream: int | None = None
+        self._stream: tuple[int, int] | None = None  # and its segment
         self._status_publishers: set[bytes] = set()
         self._numbers_due_s = 0.0
         self._statuses: list[StreamStatus] = []
@@ -169,8 +169,8 @@ class Viewer(Node):
 
     def _on_status(self, status: StreamStatus) -> None:
         self._notice_restart()
-        if status.stream != self._stream:
-            self._begin_stream(status.stream)
+        if (status.stream, status.segment) != self._stream:
+            self._begin_stream(status)
         numbers = StreamNumbers(**{name: getattr(status, name) for name in NUMBERS})
         self._meter.add(time.monotonic(), numbers)
         self._statuses = [*self._statuses, status][-PENDING_FRAMES:]
@@ -188,8 +188,8 @@ class Viewer(Node):
             self._stream = None
         self._status_publishers = present
 
-    def _begin_stream(self, number: int) -> None:
-        self._stream = number
+    def _begin_stream(self, status: StreamStatus) -> None:
+        self._stream = status.stream, status.segment
         self._statuses = []
         self._view.clear()
 

@@ -16,10 +16,13 @@ from stream3r_ros.node.clouds import cloud_stride
 from stream3r_ros.node.lost import LostDetector, LostState
 from stream3r_ros.node.map import MapPoints
 from stream3r_ros.node.messages import pose_message
+from stream3r_ros.node.metric_scale import Heard, MetricScale
 from stream3r_ros.node.odometry import Odometer, PathRecorder
 from stream3r_ros.node.outputs import WorldOutputs
 from stream3r_ros.node.parameters import Settings
 from stream3r_ros.node.placement import Placed, Placement, PlacementRule
+from stream3r_ros.node.scale_source import ScaleFrame
+from stream3r_ros.node.scale_state import Scale
 from stream3r_ros.streaming import FrameEstimate
 
 if TYPE_CHECKING:
@@ -47,12 +50,44 @@ class World:
         self._map = MapPoints(settings.map.voxel_size, settings.map.max_points)
         self._map_frame = ''
         self._map_shown = -1
+        self._scale = MetricScale(node.frame_tree, settings.scale)
 
     def begin(self) -> None:
         """Forget everything: a new stream begins at the origin."""
         for part in (self._placement, self._odometer, self._path, self._lost):
             part.begin()
         self._map.clear()
+        self._scale.begin(self._node.settings.scale)
+
+    @property
+    def scale(self) -> Scale:
+        """Give the scale of the next frame."""
+        return self._scale.now
+
+    def learn_scale(self, frame: ScaleFrame, heard: Heard | None, settings: Settings) -> str:
+        """Learn from a frame that was published; say what is missing, or ''."""
+        tolerance_s = settings.input.sync_tolerance_s
+        ratio, problem = self._scale.look(frame, heard, settings.scale, tolerance_s)
+        if ratio != 1.0:
+            self._begin_segment(ratio)
+        return problem
+
+    def _begin_segment(self, ratio: float) -> None:
+        """Go on in another unit: what was gathered in the old one is forgotten.
+
+        The pose goes on from the last one, so that nothing jumps; the way from there is metric.
+        """
+        self._placement.rescale(ratio)
+        self._odometer.begin()
+        self._path.begin()
+        self._path_published = -PATH_PERIOD_S
+        self._map.clear()
+        scale = self.scale
+        title = f'{self._name}: ' if self._name else ''
+        self._node.get_logger().info(
+            f'{title}segment {scale.segment} begins: {scale.factor:.4g} m a unit by '
+            f'{scale.source}, within {scale.sigma:.1%}'
+        )
 
     def place(
         self, header: Header, estimate: FrameEstimate, settings: Settings
@@ -96,6 +131,7 @@ class World:
         odometry = self._odometer.message(
             header.stamp, placed, confidence,
             two_d_mode=settings.placement.two_d_mode, lost=is_lost,
+            scale_sigma=self.scale.known_sigma,
         )  # fmt: skip
         if odometry is None:
             return
