@@ -146,9 +146,7 @@ print(network.aggregator.frame_blocks[3].attn.proj.weight[2, :3].tolist())
 
 @pytest.mark.timeout(180)
 def test_a_checkpoint_is_rounded_while_it_is_read(tmp_path):
-    config = NetworkConfig(
-        depth=8, encoder_depth=8, camera_trunk_depth=1, dpt_layers=(1, 3, 5, 7)
-    )
+    config = NetworkConfig(depth=8, encoder_depth=8, camera_trunk_depth=1, dpt_layers=(1, 3, 5, 7))
     config.save(tmp_path / 'config.json')
     with torch.device('meta'):
         state = Stream3R(config).state_dict()
@@ -163,8 +161,8 @@ def test_a_checkpoint_is_rounded_while_it_is_read(tmp_path):
     )
     counted, row = result.stdout.splitlines()
     weight_bytes, peak_bytes = map(int, counted.split())
-    assert weight_bytes < 0.4 * size
-    assert peak_bytes < 0.6 * size
+    assert weight_bytes < 0.45 * size
+    assert peak_bytes < 0.65 * size
     assert row == '[127, -63, 1]'
 
 
