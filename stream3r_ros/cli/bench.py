@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stream3r_ros.cli.precision_arguments import add_cache_dtype, add_quantise
 from stream3r_ros.cli.run import positive, width_by_height
 
 DESCRIPTION = """\
@@ -22,7 +23,7 @@ are computed from the sizes of the network.
 OUTPUTS = ('depth', 'points', 'pose')
 SETTING_NAMES = (
     'input', 'weights', 'network', 'image_hw', 'mode', 'window_size', 'max_frames', 'outputs',
-    'dtype', 'device', 'threads',
+    'dtype', 'device', 'threads', 'quantise', 'cache_dtype',
 )  # fmt: skip
 
 
@@ -44,6 +45,8 @@ class BenchOptions:
     fit: str
     device: str
     dtype: str
+    quantise: str
+    cache_dtype: str
     threads: int | None
     json: Path | None
     plot: Path | None
@@ -117,6 +120,8 @@ def _add_stream_arguments(group: Any) -> None:
         default='auto',
         help='type of the computations',
     )
+    add_quantise(group)
+    add_cache_dtype(group)
     group.add_argument('--threads', metavar='N', type=positive, help='threads of torch on a CPU')
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from stream3r_ros.cli.precision_arguments import add_quantise
 from stream3r_ros.cli.run import positive
 
 DESCRIPTION = """\
@@ -111,6 +112,7 @@ def _protocol(protocols: Any, name: str, summary: str, options: dict[str, Any]) 
         default='auto',
         help='type of the computations',
     )
+    add_quantise(group)
     files = parser.add_argument_group('files, replaced whole or not at all')
     for kind in ('json', 'markdown', 'latex'):
         files.add_argument(f'--{kind}', metavar='FILE', type=Path, help=f'write {kind}')

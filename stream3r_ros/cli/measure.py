@@ -305,6 +305,7 @@ def _network(arguments: argparse.Namespace) -> Stream3R:
         arguments.weights,
         device=arguments.device,
         dtype=arguments.dtype,
+        quantise=arguments.quantise,
         revision=arguments.revision,
     )
 
@@ -318,6 +319,7 @@ def _network_facts(arguments: argparse.Namespace, network: Stream3R) -> dict[str
         'image_size': getattr(arguments, 'size', None) or network.config.image_size,
         'device': str(network.device),
         'dtype': str(network.compute_type).removeprefix('torch.'),
+        'quantise': arguments.quantise,
     }
 
 

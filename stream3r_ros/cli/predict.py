@@ -25,7 +25,7 @@ from stream3r_ros.network.arithmetic import (
     cache_numbers,
     frame_products,
     frames_seen,
-    parameter_count,
+    parameter_counts,
 )
 from stream3r_ros.network.checkpoint import locate
 from stream3r_ros.network.demo import DEMO_CONFIG
@@ -58,8 +58,9 @@ class Stream:
 
     @property
     def weight_bytes(self) -> int:
-        """Give the bytes of the weights, as if all were stored in the compute type."""
-        return parameter_count(self.config) * TYPE_BYTES[self.dtype]
+        """Give the bytes of the weights."""
+        in_type, in_float32 = parameter_counts(self.config)
+        return in_type * TYPE_BYTES[self.dtype] + in_float32 * 4
 
     def cache_bytes(self, frames: int) -> int:
         """Give the bytes of keys and values of so many frames."""
@@ -81,6 +82,8 @@ def predict(options: BenchOptions) -> None:
     assert options.predict is not None
     if options.json or options.plot:
         raise ValueError('--json and --plot are for measurements, not for --predict')
+    if (options.quantise, options.cache_dtype) != ('none', 'compute'):
+        raise ValueError('--quantise and --cache-dtype can be measured but not predicted')
     device = find_device(options.predict)
     old = load_run(options.compare) if options.compare else None
     stream = stream_of(options)

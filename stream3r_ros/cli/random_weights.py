@@ -7,6 +7,7 @@ import torch
 from stream3r_ros.network import NetworkConfig, Stream3R, load_network
 from stream3r_ros.network.checkpoint import resolve_device, resolve_dtype
 from stream3r_ros.network.demo import DEMO_CONFIG
+from stream3r_ros.network.quantised import check_quantisation, quantise_layers
 
 PREFIX = 'random:'
 SIZES = {'official': NetworkConfig(), 'demo': DEMO_CONFIG}
@@ -23,13 +24,21 @@ def random_config(weights: str) -> NetworkConfig | None:
     return SIZES[name]
 
 
-def open_network(weights: str, device: str, dtype: str, revision: str | None) -> Stream3R:
+def open_network(
+    weights: str, device: str, dtype: str, revision: str | None, quantise: str = 'none'
+) -> Stream3R:
     """Load a network, or make one whose weights are random; raises ValueError."""
     config = random_config(weights)
     if config is None:
-        return load_network(weights, device=device, dtype=dtype, revision=revision)
+        return load_network(
+            weights, device=device, dtype=dtype, quantise=quantise, revision=revision
+        )
     target = resolve_device(device)
-    return random_network(config, target, resolve_dtype(dtype, target))
+    compute_type = resolve_dtype(dtype, target)
+    check_quantisation(quantise, target)
+    network = random_network(config, target, compute_type)
+    quantise_layers(network, quantise)
+    return network
 
 
 def random_network(

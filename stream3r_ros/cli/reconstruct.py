@@ -113,7 +113,11 @@ def reconstruct(options: RunOptions) -> None:
     source = open_source(options.input, synthetic_hw=options.synthetic_hw)
     plan = plan_frames(source, options)
     network = load_network(
-        options.weights, device=options.device, dtype=options.dtype, revision=options.revision
+        options.weights,
+        device=options.device,
+        dtype=options.dtype,
+        quantise=options.quantise,
+        revision=options.revision,
     )
     with results_folder(options.out) as folder:
         (folder / 'depth').mkdir()
@@ -231,8 +235,9 @@ def _prepare(stream: ImageStream, frame: SourceFrame) -> PreparedImage:
 
 def _stream_options(options: RunOptions, frames: int) -> StreamOptions:
     return StreamOptions(
-        options.mode, options.window_size, frames, frames, options.size or 0, options.fit
-    )
+        options.mode, options.window_size, frames, frames, options.size or 0, options.fit,
+        options.cache_dtype,
+    )  # fmt: skip
 
 
 def confident_points(
@@ -272,6 +277,8 @@ def _summary(
         'fit': options.fit,
         'device': str(network.device),
         'dtype': str(network.compute_type).removeprefix('torch.'),
+        'quantise': options.quantise,
+        'cache_dtype': options.cache_dtype,
         'seconds_per_frame_median': round(float(median), 6),
         'seconds_per_frame_p95': round(float(p95), 6),
         'peak_memory_bytes': _peak_memory_bytes(),

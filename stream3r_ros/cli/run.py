@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stream3r_ros.cli.precision_arguments import add_cache_dtype, add_quantise
+
 DESCRIPTION = """\
 Reconstruct a folder of images, one image, a video file or synthetic:SEED.
 
@@ -52,6 +54,8 @@ class RunOptions:
     fit: str
     device: str
     dtype: str
+    quantise: str
+    cache_dtype: str
     voxel: float | None
     confidence: Confidence
     overwrite: bool
@@ -130,6 +134,8 @@ def _add_network_arguments(group: Any) -> None:
         default='auto',
         help='type of the computations',
     )
+    add_quantise(group)
+    add_cache_dtype(group)
 
 
 def _add_frame_arguments(group: Any) -> None:

@@ -32,7 +32,7 @@ from stream3r_ros.export import write_bytes
 from stream3r_ros.images import ImageMapping, prepare
 from stream3r_ros.network import Stream3R
 from stream3r_ros.sources import FrameSource, open_source
-from stream3r_ros.streaming import StreamSession
+from stream3r_ros.streaming import CachePolicy, StreamSession
 
 DEFAULT_WEIGHTS = 'demo'
 
@@ -49,7 +49,11 @@ def bench(options: BenchOptions) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     network = open_network(
-        options.weights or DEFAULT_WEIGHTS, options.device, options.dtype, options.revision
+        options.weights or DEFAULT_WEIGHTS,
+        options.device,
+        options.dtype,
+        options.revision,
+        options.quantise,
     )
     images = prepared_images(source, network, options)
     first, mapping = next(images)
@@ -103,6 +107,8 @@ def settings_of(
         str(network.compute_type).removeprefix('torch.'),
         f'{network.device} ({device_name(network.device)})',
         None if network.device.type == 'cuda' else torch.get_num_threads(),
+        options.quantise,
+        options.cache_dtype,
     )
 
 
@@ -120,6 +126,7 @@ def header(settings: SpeedSettings, mapping: ImageMapping, options: BenchOptions
     past = f'window {settings.window_size}' if settings.window_size else 'causal'
     return '\n'.join([
         f'{settings.weights} weights, {past}, {settings.dtype}, {", ".join(settings.outputs)}',
+        f'trunk weights: {settings.quantise}, keys and values: {settings.cache_dtype}',
         f'fed: {width} x {height} (width x height, {width // patch} x {height // patch} patches) '
         f'from {camera_w} x {camera_h} of {settings.input}, one frame a step',
         f'on: {settings.device}{threads}, torch {torch.__version__}',
@@ -136,9 +143,10 @@ def measure_stream(
     options: BenchOptions,
 ) -> SpeedRun:
     """Step through a few starts and then one whole stream."""
-    session = StreamSession(
-        network, options.mode, options.window_size, options.frames, options.outputs
+    policy = CachePolicy(
+        options.mode, options.frames, options.window_size, dtype=options.cache_dtype
     )
+    session = StreamSession(network, policy=policy, outputs=options.outputs)
     meter = StepMeter(network.device)
     starts = []
     with frame_progress(options.starts + options.frames) as progress:

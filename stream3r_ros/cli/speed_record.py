@@ -31,6 +31,8 @@ class SpeedSettings:
     dtype: str
     device: str
     threads: int | None
+    quantise: str = 'none'
+    cache_dtype: str = 'compute'
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,13 @@ from torch import Tensor
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.demo import DEMO_FOLDER, DEMO_NOTICE
 from stream3r_ros.network.published import PUBLISHED
+from stream3r_ros.network.quantised import (
+    SCALE_SUFFIX,
+    check_quantisation,
+    quantise_layers,
+    quantise_weight,
+    quantised_keys,
+)
 from stream3r_ros.network.stream3r import Stream3R
 
 log = logging.getLogger(__name__)
@@ -31,6 +38,7 @@ CONFIG_NAME = 'config.json'
 BYTES_MAPPED_AT_ONCE = 256 * 2**20
 KEYS_SHOWN = 6
 
+BFLOAT16_CAPABILITY = (8, 0)
 DTYPES = {
     'float32': torch.float32,
     'bfloat16': torch.bfloat16,
@@ -47,6 +55,7 @@ def load_network(
     *,
     device: str = 'auto',
     dtype: str = 'auto',
+    quantise: str = 'none',
     revision: str | None = None,
 ) -> Stream3R:
     """Load a network in evaluation mode.
@@ -55,14 +64,17 @@ def load_network(
     Hugging Face repository id (its local cache serves when the hub is out of reach). Without a
     config.json the published sizes are taken; of the ids in PUBLISHED it is also known how they
     differ, and their licence is said in the log. ``device`` ``auto`` is CUDA where there is one;
-    ``dtype`` ``auto`` is bfloat16 where the device is fast at it. Peak host memory stays near
-    the size of the file.
+    ``dtype`` ``auto`` is bfloat16 where the device is fast at it. ``quantise`` keeps the weights
+    of the trunk's linear layers in one byte a number: ``int8`` rounds them alone,
+    ``int8_dynamic`` also what they are multiplied by; the state dict of such a network is its
+    own. Peak host memory stays near the size of the file.
 
     Raises CheckpointError (a ValueError) for a source that cannot be loaded strictly, and
     ValueError for a device or type that cannot be had.
     """
     target = resolve_device(device)
     compute_type = resolve_dtype(dtype, target)
+    check_quantisation(quantise, target)
     is_demo = source == 'demo'
     weights, config = locate(str(DEMO_FOLDER if is_demo else source), revision)
     published = PUBLISHED.get(str(source))
@@ -72,13 +84,16 @@ def load_network(
         NetworkConfig.load(config, defaults) if config else defaults,
         target,
         compute_type,
+        quantise,
     )
     if published:
         log.warning('%s', published.licence)
     if is_demo:
         log.warning('%s', DEMO_NOTICE)
     network.set_compute_type(compute_type).to(target).eval().requires_grad_(False)
-    log.info('%s loaded on %s in %s', source, target, str(compute_type).removeprefix('torch.'))
+    weight_type = '' if quantise == 'none' else f', weights of the trunk in {quantise}'
+    type_name = str(compute_type).removeprefix('torch.')
+    log.info('%s loaded on %s in %s%s', source, target, type_name, weight_type)
     return network
 
 
@@ -106,12 +121,24 @@ def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if _is_fast_at_bfloat16(device) else torch.float32
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be auto, {', '.join(DTYPES)}; found '{dtype}'")
+    if device.type == 'cuda':
+        check_compute_type(dtype, torch.cuda.get_device_capability(device))
     return DTYPES[dtype]
+
+
+def check_compute_type(dtype: str, capability: tuple[int, int]) -> None:
+    """Raise ValueError for a type that a CUDA device does not multiply in."""
+    if dtype == 'bfloat16' and capability < BFLOAT16_CAPABILITY:
+        found, needed = ('.'.join(map(str, pair)) for pair in (capability, BFLOAT16_CAPABILITY))
+        raise ValueError(
+            f"dtype 'bfloat16' needs a CUDA device of compute capability {needed}, found {found}: "
+            f'take float16 or float32'
+        )
 
 
 def _is_fast_at_bfloat16(device: torch.device) -> bool:
     if device.type == 'cuda':
-        return torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.cuda.get_device_capability(device) >= BFLOAT16_CAPABILITY
     # AVX-512 alone does not count: measured without AMX, attention is slower than in float32.
     capabilities: dict = getattr(torch.cpu, 'get_capabilities', dict)()  # older torch cannot tell
     return bool(capabilities.get('amx_bf16'))
@@ -184,16 +211,25 @@ def _hub_config(repository: str, revision: str | None) -> Path | None:
 
 
 def _load_file(
-    weights: Path, config: NetworkConfig, device: torch.device, compute_type: torch.dtype
+    weights: Path,
+    config: NetworkConfig,
+    device: torch.device,
+    compute_type: torch.dtype,
+    quantise: str,
 ) -> Stream3R:
     with torch.device('meta'):
         network = Stream3R(config).set_compute_type(compute_type)
     expected = network.state_dict()
     keys = _check_contents(weights, expected, config.ignored_prefixes)
-    tensors = {
-        key: tensor.to(device, expected[key].dtype, copy=True)
-        for key, tensor in _read_tensors(weights, keys)
-    }
+    quantise_layers(network, quantise)
+    int8_keys = quantised_keys(network)
+    tensors: dict[str, Tensor] = {}
+    for key, tensor in _read_tensors(weights, keys):
+        if key in int8_keys:
+            codes, scale = quantise_weight(tensor, compute_type)
+            tensors |= {key: codes.to(device), key + SCALE_SUFFIX: scale.to(device)}
+        else:
+            tensors[key] = tensor.to(device, expected[key].dtype, copy=True)
     network.load_state_dict(tensors, strict=True, assign=True)
     return network.use_channels_last()
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from stream3r_ros.network.aggregator import Aggregator
-from stream3r_ros.network.block import Block
 from stream3r_ros.network.camera_head import CameraHead
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.dpt_head import (
@@ -17,6 +16,7 @@ from stream3r_ros.network.dpt_head import (
     activate_points,
     position_table,
 )
+from stream3r_ros.network.linear import Linear
 from stream3r_ros.network.predictions import Predictions
 from stream3r_ros.network.reach import BatchReach, Reach
 from stream3r_ros.network.rotary import RotaryTable, rotary_table
@@ -59,18 +59,12 @@ class Stream3R(nn.Module):
     @property
     def compute_type(self) -> torch.dtype:
         """The type of linear layers and convolutions, and so of cached keys and values."""
-        block = self.aggregator.global_blocks[0]
-        assert isinstance(block, Block)
-        return block.attn.qkv.weight.dtype
+        return self.aggregator.patch_embed.patch_embed.proj.weight.dtype
 
     def set_compute_type(self, dtype: torch.dtype) -> 'Stream3R':
-        """Convert the weights of linear layers and convolutions.
-
-        Those of the camera head are only stored in the type, which halves their memory: it
-        computes in float32 all the same.
-        """
+        """Convert the weights of linear layers and convolutions, but not the camera head's."""
         for module in self.modules():
-            if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            if isinstance(module, (Linear, nn.Conv2d, nn.ConvTranspose2d)):
                 module.to(dtype)
         return self
 

@@ -9,8 +9,9 @@ from rclpy.parameter import Parameter as RosParameter
 
 from stream3r_ros.images import FITS
 from stream3r_ros.network import MODES
+from stream3r_ros.network.quantised import QUANTISATIONS
 from stream3r_ros.node.scale_state import SOURCES
-from stream3r_ros.streaming import DEFAULT_MAX_FRAMES
+from stream3r_ros.streaming import CACHE_TYPES, DEFAULT_MAX_FRAMES
 
 KINDS = {bool: 'a boolean', int: 'an integer', float: 'a number', str: 'a string'}
 NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
@@ -113,6 +114,12 @@ PARAMETERS = (
         choices=('auto', 'float32', 'bfloat16', 'float16'),
     ),
     Parameter(
+        'network.quantise', 'none',
+        'Keep the weights of the trunk in one byte a number: int8 rounds them alone, int8_dynamic '
+        'also what they are multiplied by',
+        choices=QUANTISATIONS,
+    ),
+    Parameter(
         'network.threads', 0,
         'CPU threads of the network; 0 leaves it to torch. Fewer than cores is faster where '
         'other processes keep them busy',
@@ -137,6 +144,12 @@ PARAMETERS = (
     ),
     Parameter(
         'full_frames', 8, 'Frames that mode full gathers and computes together', bounds=(1, 256)
+    ),
+    Parameter(
+        'cache.dtype', 'compute',
+        "Type in which keys and values of past frames are kept: the computations', or one byte a "
+        'number; a change restarts the stream',
+        choices=CACHE_TYPES, live=True,
     ),
     Parameter(
         'image_size', 0,

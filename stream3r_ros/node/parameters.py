@@ -29,6 +29,7 @@ class NetworkSettings:
     revision: str
     device: str
     dtype: str
+    quantise: str
     threads: int
 
 
@@ -162,7 +163,7 @@ def settings(node: Node) -> Settings:
     )  # fmt: skip
     return Settings(
         network=NetworkSettings(**_under(v, 'network')),
-        stream=StreamOptions(**{name: v[name] for name in stream}),
+        stream=StreamOptions(**{name: v[name] for name in stream}, cache_dtype=v['cache.dtype']),
         lazy=v['lazy'],
         cameras=tuple(v['cameras']),
         camera_streams=v['camera_streams'],

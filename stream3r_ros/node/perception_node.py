@@ -125,6 +125,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             source.source,
             device=source.device,
             dtype=source.dtype,
+            quantise=source.quantise,
             revision=source.revision or None,
         )
         ImageStream(network, self.settings.stream)  # raises for options that do not fit it

@@ -1,5 +1,6 @@
 """Sessions and their memory; torch, never ROS."""
 
+from stream3r_ros.streaming.cache_types import CACHE_TYPES
 from stream3r_ros.streaming.image_stream import (
     FrameEstimate,
     ImageStream,
@@ -15,6 +16,7 @@ from stream3r_ros.streaming.policy import (
 from stream3r_ros.streaming.session import StreamSession
 
 __all__ = [
+    'CACHE_TYPES',
     'DEFAULT_MAX_FRAMES',
     'POLICIES',
     'CachePolicy',

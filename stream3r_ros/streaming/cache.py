@@ -7,7 +7,8 @@ from torch import Tensor
 
 from stream3r_ros.network.attention import Attend
 from stream3r_ros.network.reach import CameraReach
-from stream3r_ros.streaming.key_values import KeyValueCache, Slot
+from stream3r_ros.streaming.cache_types import FrameStore, make_store
+from stream3r_ros.streaming.key_values import Slot
 
 
 class FrameCache:
@@ -18,9 +19,10 @@ class FrameCache:
     Layers are allocated when they are first used, so what is not computed costs nothing.
     """
 
-    def __init__(self, num_slots: int) -> None:
+    def __init__(self, num_slots: int, dtype: str = 'compute') -> None:
         self.num_slots = num_slots
-        self.layers: dict[tuple[str | int, ...], KeyValueCache] = {}
+        self.dtype = dtype
+        self.layers: dict[tuple[str | int, ...], FrameStore] = {}
         self.slot: Slot = 0
         self.filled = 1
 
@@ -60,7 +62,9 @@ class FrameCache:
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             layer = self.layers.get(name)
             if layer is None:
-                layer = KeyValueCache(key.shape, num_slots, key.dtype, key.device)
+                # Those of the camera head are few and float32 in any case.
+                dtype = self.dtype if name[0] == 'global' else 'compute'
+                layer = make_store(dtype, key.shape, num_slots, key.dtype, key.device)
                 self.layers[name] = layer
             keys, values = layer.update(slot, key, value, filled)
             return F.scaled_dot_product_attention(query, keys, values)

@@ -10,7 +10,9 @@ from stream3r_ros.geometry.depth_filter import DepthFilter
 from stream3r_ros.images import ImageMapping, plan_mapping, prepare
 from stream3r_ros.network import Predictions, Stream3R
 from stream3r_ros.network.reach import check_mode
-from stream3r_ros.streaming.session import DEFAULT_MAX_FRAMES, StreamSession
+from stream3r_ros.streaming.cache_types import check_cache_type
+from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy
+from stream3r_ros.streaming.session import StreamSession
 
 OUTPUTS = ('depth', 'pose')
 KEEP_ALL = DepthFilter()
@@ -26,9 +28,11 @@ class StreamOptions:
     full_frames: int = 8
     image_size: int = 0  # network pixels; 0 is the size that the network was trained at
     fit: str = 'crop'
+    cache_dtype: str = 'compute'  # of keys and values; mode full keeps none
 
     def __post_init__(self) -> None:
         check_mode(self.mode, self.window_size)
+        check_cache_type(self.cache_dtype)
         if self.full_frames < 1:
             raise ValueError(f'full_frames must be at least 1, found {self.full_frames}')
 
@@ -39,7 +43,9 @@ class StreamOptions:
             'window': f'{self.window_size} frames',
             'full': f'groups of {self.full_frames} frames',
         }
-        return f'{self.mode} ({sizes[self.mode]})'
+        is_other = self.mode != 'full' and self.cache_dtype != 'compute'
+        kept = f', cached in {self.cache_dtype}' if is_other else ''
+        return f'{self.mode} ({sizes[self.mode]}{kept})'
 
 
 @dataclass(frozen=True)
@@ -83,9 +89,10 @@ class ImageStream:
         plan_mapping(square, self.image_size, options.fit, network.config.patch_size)
         self._session: StreamSession | None = None
         if options.mode != 'full':
-            self._session = StreamSession(
-                network, options.mode, options.window_size, options.max_frames, OUTPUTS
+            policy = CachePolicy(
+                options.mode, options.max_frames, options.window_size, dtype=options.cache_dtype
             )
+            self._session = StreamSession(network, outputs=OUTPUTS, policy=policy)
         self._gathered: list[PreparedImage] = []
         self._camera_hw: tuple[int, int] | None = None
 

@@ -19,7 +19,7 @@ class KeyframeCache(FrameCache):
 
     def __init__(self, policy: CachePolicy, num_slots: int, judging_layer: int) -> None:
         """Judge frames by their keys in global block ``judging_layer``."""
-        super().__init__(num_slots)
+        super().__init__(num_slots, policy.dtype)
         self.policy = policy
         self.judging_layer = judging_layer
         self._frame_of_slot = torch.empty(0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from stream3r_ros.network import NetworkConfig
+from stream3r_ros.streaming.cache_types import check_cache_type, layer_bytes
 
 POLICIES = ('causal', 'window', 'keyframes', 'budget')
 DEFAULT_MAX_FRAMES = 64
@@ -27,6 +28,9 @@ class CachePolicy:
     - ``budget``: as many recent ones as keep the keys and values of all within
       ``budget_bytes``.
 
+    ``dtype`` is the type in which keys and values are kept: ``compute``, the network's, or one of
+    one byte a number, ``int8`` or ``float8``.
+
     Raises ValueError for an unknown name and for a number that is out of range.
     """
 
@@ -38,12 +42,14 @@ class CachePolicy:
     hysteresis: float = 0.2
     pose_weight: float = 1.0
     budget_bytes: int = 0
+    dtype: str = 'compute'
 
     def __post_init__(self) -> None:
         if self.name not in POLICIES:
             raise ValueError(
                 f"cache policy must be one of {', '.join(POLICIES)}; found '{self.name}'"
             )
+        check_cache_type(self.dtype)
         for field in ('max_frames', 'window_size', 'recent_frames', 'keyframes'):
             if getattr(self, field) < 1:
                 raise ValueError(f'{field} must be at least 1, found {getattr(self, field)}')
@@ -88,6 +94,7 @@ def frame_bytes(
     compute_type: torch.dtype,
     outputs: Collection[str],
     batch_size: int = 1,
+    cache_dtype: str = 'compute',
 ) -> int:
     """Count the bytes of keys and values that a stream keeps of one H x W frame.
 
@@ -96,7 +103,9 @@ def frame_bytes(
     """
     config.check_image_size(image_hw)
     tokens = config.tokens_per_frame(image_hw)
-    count = 2 * config.depth * tokens * config.embed_dim * compute_type.itemsize
+    count = config.depth * layer_bytes(
+        cache_dtype, tokens, config.num_heads, config.embed_dim, compute_type
+    )
     if 'pose' in outputs:
         entries = config.camera_trunk_depth * config.camera_iterations
         count += 2 * entries * 2 * config.embed_dim * torch.float32.itemsize

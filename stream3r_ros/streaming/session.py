@@ -140,11 +140,14 @@ class StreamSession:
         """Make a cache for a stream of images (B, 3, H, W); nothing is reserved yet."""
         network, (batch, _, height, width) = self.network, images.shape
         num_slots = self.policy.num_slots(
-            frame_bytes(network.config, (height, width), network.compute_type, self.outputs, batch)
-        )
+            frame_bytes(
+                network.config, (height, width), network.compute_type, self.outputs, batch,
+                self.policy.dtype,
+            )
+        )  # fmt: skip
         if self.policy.name == 'keyframes':
             return KeyframeCache(self.policy, num_slots, network.config.depth - 1)
-        return FrameCache(num_slots)
+        return FrameCache(num_slots, self.policy.dtype)
 
     def _checked(self, image: Tensor) -> Tensor:
         images = image[None] if image.ndim == 3 else image

@@ -34,6 +34,15 @@ def test_the_window_size_does_not_touch_a_causal_stream(robot):
     assert (after.stream, after.cached_frames) == (before.stream, before.cached_frames + 1)
 
 
+def test_another_type_of_the_cache_restarts_the_stream_and_says_so(robot, shared_node):
+    before = latest_status(robot)
+    assert robot.set_parameters(cache__dtype='int8').successful
+    after = latest_status(robot)
+    assert (after.stream, after.cached_frames) == (before.stream + 1, 1)
+    assert after.cache_bytes < before.cache_bytes / 2
+    shared_node.wait_for_output('became window (5 frames, cached in int8)')
+
+
 def test_min_confidence_turns_depth_and_points_to_nan_without_a_restart(robot):
     before = latest_status(robot)
     assert before.valid_fraction == 1
@@ -95,6 +104,7 @@ def test_reset_begins_a_stream_whose_first_frame_knows_nothing_of_the_past(robot
         ({'mode': 'sideways'}, ('mode', 'sideways', 'causal, window, full')),
         ({'window_size': 0}, ('window_size', '0', '1')),
         ({'window_size': 257}, ('window_size', '257', '256')),
+        ({'cache__dtype': 'int4'}, ('cache.dtype', 'int4', 'compute, int8, float8')),
         ({'min_confidence': 0.5}, ('min_confidence', '0.5', '1.0')),
         ({'min_confidence': float('nan')}, ('min_confidence', 'nan')),
         ({'points__stride': -1}, ('points.stride', '-1', '0')),
