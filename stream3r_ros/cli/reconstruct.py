@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from stream3r_ros.cli.estimates import Estimated, estimates, plan_frames
 from stream3r_ros.cli.output_folder import check_output, results_folder
+from stream3r_ros.cli.overlap import Overlap
 from stream3r_ros.cli.progress import frame_progress
 from stream3r_ros.cli.run import Confidence, RunOptions
 from stream3r_ros.export import (
@@ -29,38 +28,10 @@ from stream3r_ros.export import (
 from stream3r_ros.geometry.cloud import point_grid, valid_depth
 from stream3r_ros.geometry.rigid import transform_points
 from stream3r_ros.network import DEMO_NOTICE, Stream3R, load_network
-from stream3r_ros.sources import FrameSource, SourceFrame, open_source
-from stream3r_ros.streaming import (
-    DEFAULT_MAX_FRAMES,
-    FrameEstimate,
-    ImageStream,
-    PreparedImage,
-    StreamOptions,
-)
+from stream3r_ros.sources import FrameSource, open_source
+from stream3r_ros.streaming import FrameEstimate
 
-SYNTHETIC_FRAMES = 60
 MOST_POINTS = 5_000_000
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which frames are taken: `count` of them, None while unknown, and at most `limit`.
-
-    `limited_by_mode` tells that only the mode's memory sets that limit.
-    """
-
-    count: int | None
-    limit: int | None
-    limited_by_mode: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Estimated:
-    """One frame with its estimate and the seconds that this took."""
-
-    frame: SourceFrame
-    estimate: FrameEstimate
-    seconds: float
 
 
 @dataclass
@@ -120,10 +91,15 @@ def reconstruct(options: RunOptions) -> None:
         result = Reconstruction(
             DepthFolder(folder / 'depth'), VoxelMap(options.voxel, MOST_POINTS), options.confidence
         )
-        with frame_progress(plan.count) as progress:
-            for estimated in _estimates(network, source, plan, options):
+        with frame_progress(plan.count) as progress, Overlap() as overlap:
+
+            def keep(estimated: Estimated) -> None:
                 result.add(estimated)
                 progress.advance()
+
+            write = overlap.behind(keep)
+            for estimated in estimates(network, source, plan, options, overlap):
+                write(estimated)
         if result.last is None:
             raise ValueError(f'{source.name} gave no frames')
         result.write(
@@ -134,105 +110,6 @@ def reconstruct(options: RunOptions) -> None:
         summary = _summary(result, network, source, options)
         write_bytes(folder / 'summary.json', (json.dumps(summary, indent=2) + '\n').encode())
     _report(summary, options.out)
-
-
-def plan_frames(source: FrameSource, options: RunOptions) -> Plan:
-    """Count the frames; raises ValueError when more are known to come than the mode can keep."""
-    wanted = options.frames
-    if wanted is None and options.input.startswith('synthetic:'):
-        wanted = SYNTHETIC_FRAMES
-    count = wanted
-    if source.frame_count is not None:
-        there = -(-source.frame_count // options.every)
-        count = there if wanted is None else min(wanted, there)
-    if options.mode == 'window':
-        return Plan(count, wanted)
-    most = options.max_frames or DEFAULT_MAX_FRAMES
-    if count is not None and count > most:
-        raise ValueError(
-            f'{source.name} has {count} frames to take but {options.mode} mode keeps at most '
-            f'{most}: raise --max-frames (which takes memory), take fewer with --frames or '
-            '--every, or choose --mode window'
-        )
-    return Plan(count, most if count is None else count, limited_by_mode=count is None)
-
-
-def _estimates(
-    network: Stream3R, source: FrameSource, plan: Plan, options: RunOptions
-) -> Iterator[Estimated]:
-    frames = islice(iter(source), 0, None, options.every)
-    taken = islice(frames, plan.limit)
-    if options.mode == 'full':
-        yield from _joint_estimates(network, taken, options)
-    else:
-        yield from _streamed_estimates(network, taken, plan.limit, options)
-    if plan.limited_by_mode and next(frames, None) is not None:
-        print(
-            f'stream3r: {options.mode} mode stopped at {plan.limit} frames although the input '
-            'goes on: raise --max-frames or choose --mode window',
-            file=sys.stderr,
-        )
-
-
-def _streamed_estimates(
-    network: Stream3R, frames: Iterator[SourceFrame], limit: int | None, options: RunOptions
-) -> Iterator[Estimated]:
-    """Answer frame after frame; a causal stream reserves memory for no more than will come."""
-    stream = ImageStream(network, _stream_options(options, limit or 1))
-    for frame in frames:
-        start = time.perf_counter()
-        (estimate,) = stream.step(_prepare(stream, frame))
-        yield Estimated(frame, estimate, time.perf_counter() - start)
-
-
-def _joint_estimates(
-    network: Stream3R, frames: Iterator[SourceFrame], options: RunOptions
-) -> Iterator[Estimated]:
-    """Gather all frames and run them at once; each is said to take its share of the time.
-
-    Of the camera images only the last is kept.
-    """
-    preparing = ImageStream(network, _stream_options(options, 1))
-    kept: list[SourceFrame] = []
-    images: list[PreparedImage] = []
-    for frame in frames:
-        images.append(_prepare(preparing, frame))
-        kept = [_without_pixels(earlier) for earlier in kept]
-        kept.append(frame)
-        _check_same_size(images[0], images[-1], frame.name)
-    stream = ImageStream(network, _stream_options(options, max(len(images), 1)))
-    start = time.perf_counter()
-    estimates = [estimate for image in images for estimate in stream.step(image)]
-    seconds = (time.perf_counter() - start) / max(len(images), 1)
-    for frame, estimate in zip(kept, estimates, strict=True):
-        yield Estimated(frame, estimate, seconds)
-
-
-def _check_same_size(first: PreparedImage, image: PreparedImage, name: str) -> None:
-    (height, width), found = first.mapping.camera_hw, image.mapping.camera_hw
-    if (height, width) != found:
-        raise ValueError(
-            f'{name}: image is {found[0]} x {found[1]} (height x width) but the '
-            f'first one is {height} x {width}'
-        )
-
-
-def _without_pixels(frame: SourceFrame) -> SourceFrame:
-    nothing = np.empty((0, 0, 3), np.uint8)
-    return SourceFrame(frame.index, frame.stamp_s, nothing, frame.intrinsics, frame.name)
-
-
-def _prepare(stream: ImageStream, frame: SourceFrame) -> PreparedImage:
-    try:
-        return stream.prepare(frame.image_rgb)
-    except ValueError as error:
-        raise ValueError(f'{frame.name}: {error}') from error
-
-
-def _stream_options(options: RunOptions, frames: int) -> StreamOptions:
-    return StreamOptions(
-        options.mode, options.window_size, frames, frames, options.size or 0, options.fit
-    )
 
 
 def confident_points(
