@@ -39,16 +39,15 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class PreparedFrame:
-    """One frame as the network takes it and the seconds that this took."""
+    """One frame as the network takes it."""
 
     frame: SourceFrame
     image: PreparedImage
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
 class Estimated:
-    """One frame with its estimate and the seconds that this took."""
+    """One frame with its estimate and the seconds that the network took for it."""
 
     frame: SourceFrame
     estimate: FrameEstimate
@@ -56,7 +55,11 @@ class Estimated:
 
 
 def plan_frames(source: FrameSource, options: RunOptions) -> Plan:
-    """Count the frames; raises ValueError when more are known to come than the mode can keep."""
+    """Count the frames; raises ValueError when more are known to come than can be kept."""
+    if options.mode == 'full' and options.cache.policy:
+        raise ValueError(
+            f'--mode full keeps no cache and takes no --policy; found {options.cache.policy}'
+        )
     wanted = options.frames
     if wanted is None and options.input.startswith('synthetic:'):
         wanted = SYNTHETIC_FRAMES
@@ -64,16 +67,27 @@ def plan_frames(source: FrameSource, options: RunOptions) -> Plan:
     if source.frame_count is not None:
         there = -(-source.frame_count // options.every)
         count = there if wanted is None else min(wanted, there)
-    if options.mode == 'window':
+    if not keeps_all(options):
         return Plan(count, wanted)
     most = options.max_frames or DEFAULT_MAX_FRAMES
     if count is not None and count > most:
         raise ValueError(
-            f'{source.name} has {count} frames to take but {options.mode} mode keeps at most '
+            f'{source.name} has {count} frames to take but {what_is_kept(options)} keeps at most '
             f'{most}: raise --max-frames (which takes memory), take fewer with --frames or '
             '--every, or choose --mode window'
         )
     return Plan(count, most if count is None else count, limited_by_mode=count is None)
+
+
+def keeps_all(options: RunOptions) -> bool:
+    """Tell whether memory grows with the frames."""
+    return (options.cache.policy or options.mode) in ('causal', 'full')
+
+
+def what_is_kept(options: RunOptions) -> str:
+    """Name the mode, or the policy that takes its place."""
+    policy = options.cache.policy
+    return f'policy {policy}' if policy else f'{options.mode} mode'
 
 
 def estimates(
@@ -88,7 +102,7 @@ def estimates(
         yield from _streamed_estimates(network, taken, plan.limit, options, overlap)
     if plan.limited_by_mode and next(frames, None) is not None:
         print(
-            f'stream3r: {options.mode} mode stopped at {plan.limit} frames although the input '
+            f'stream3r: {what_is_kept(options)} stopped at {plan.limit} frames although the input '
             'goes on: raise --max-frames or choose --mode window',
             file=sys.stderr,
         )
@@ -106,7 +120,7 @@ def _streamed_estimates(
     for one in overlap.ahead(_prepared(stream, frames, 'the stream began with')):
         start = time.perf_counter()
         (estimate,) = stream.step(one.image)
-        yield Estimated(one.frame, estimate, one.seconds + time.perf_counter() - start)
+        yield Estimated(one.frame, estimate, time.perf_counter() - start)
 
 
 def _joint_estimates(
@@ -136,11 +150,10 @@ def _prepared(
     """Prepare frames, which may be some way ahead of what the stream has seen of their sizes."""
     first = None
     for frame in frames:
-        start = time.perf_counter()
         image = _prepare(stream, frame)
         first = first or image
         _check_same_size(first, image, frame.name, began)
-        yield PreparedFrame(frame, image, time.perf_counter() - start)
+        yield PreparedFrame(frame, image)
 
 
 def _check_same_size(first: PreparedImage, image: PreparedImage, name: str, began: str) -> None:
@@ -166,5 +179,11 @@ def _prepare(stream: ImageStream, frame: SourceFrame) -> PreparedImage:
 
 def _stream_options(options: RunOptions, frames: int) -> StreamOptions:
     return StreamOptions(
-        options.mode, options.window_size, frames, frames, options.size or 0, options.fit
+        options.mode,
+        options.window_size,
+        frames,
+        frames,
+        options.size or 0,
+        options.fit,
+        options.cache.cache_policy(options.window_size, frames),
     )

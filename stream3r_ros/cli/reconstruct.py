@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stream3r_ros.cli.estimates import Estimated, estimates, plan_frames
+from stream3r_ros.cli.estimates import Estimated, estimates, plan_frames, what_is_kept
 from stream3r_ros.cli.output_folder import check_output, results_folder
 from stream3r_ros.cli.overlap import Overlap
 from stream3r_ros.cli.progress import frame_progress
@@ -27,7 +27,12 @@ from stream3r_ros.export import (
 )
 from stream3r_ros.geometry.cloud import point_grid, valid_depth
 from stream3r_ros.geometry.rigid import transform_points
-from stream3r_ros.network import DEMO_NOTICE, Stream3R, load_network
+from stream3r_ros.network import (
+    DEMO_NOTICE,
+    Stream3R,
+    load_network,
+    set_camera_iterations,
+)
 from stream3r_ros.sources import FrameSource, open_source
 from stream3r_ros.streaming import FrameEstimate
 
@@ -51,6 +56,7 @@ class Reconstruction:
         estimate = result.estimate
         self.seconds.append(result.seconds)
         self.last = result
+        assert estimate.depth is not None
         self.depths.write(f'{result.frame.index:06d}', estimate.depth)
         if not np.isfinite(estimate.world_from_camera).all():
             return
@@ -61,6 +67,7 @@ class Reconstruction:
     def write(self, folder: Path, caption: str) -> None:
         """Write all but the summary."""
         assert self.last is not None
+        assert self.last.estimate.depth is not None
         self.depths.close()
         write_ply(folder / 'cloud.ply', self.cloud.points, self.cloud.colors)
         poses = np.array(self.poses).reshape(-1, 4, 4)
@@ -86,6 +93,8 @@ def reconstruct(options: RunOptions) -> None:
     network = load_network(
         options.weights, device=options.device, dtype=options.dtype, revision=options.revision
     )
+    if options.camera_iterations:
+        set_camera_iterations(network, options.camera_iterations)
     with results_folder(options.out) as folder:
         (folder / 'depth').mkdir()
         result = Reconstruction(
@@ -104,7 +113,7 @@ def reconstruct(options: RunOptions) -> None:
             raise ValueError(f'{source.name} gave no frames')
         result.write(
             folder,
-            f'{source.name}, {options.weights} weights, {options.mode} mode, '
+            f'{source.name}, {options.weights} weights, {what_is_kept(options)}, '
             f'{len(result.seconds)} frames',
         )
         summary = _summary(result, network, source, options)
@@ -116,6 +125,8 @@ def confident_points(
     estimate: FrameEstimate, confidence: Confidence
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give world points (N, 3), colours and confidences of the pixels that are sure enough."""
+    assert estimate.depth is not None
+    assert estimate.confidence is not None
     mask = estimate.mapping.image_mask() if estimate.mapping.has_padding else None
     least = confidence.value
     if confidence.is_percentile:
@@ -133,6 +144,7 @@ def _summary(
 ) -> dict[str, object]:
     assert result.last is not None
     mapping = result.last.estimate.mapping
+    policy = options.cache.cache_policy(options.window_size, len(result.seconds))
     median, p95 = np.percentile(result.seconds, (50, 95))
     demo = options.weights == 'demo' and DEMO_NOTICE
     return {
@@ -142,6 +154,8 @@ def _summary(
         **({'notice': DEMO_NOTICE} if demo else {}),
         'mode': options.mode,
         'window_size': options.window_size if options.mode == 'window' else None,
+        'policy': policy and policy.describe(),
+        'camera_iterations': network.config.camera_iterations,
         'frames': len(result.seconds),
         'frames_with_pose': len(result.poses),
         'camera_size': list(mapping.camera_hw[::-1]),
