@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream3r_ros.cli.precision_arguments import add_cache_dtype, add_quantise
-from stream3r_ros.cli.run import positive, width_by_height
+from stream3r_ros.cli.arguments import (
+    CacheOptions,
+    add_image_arguments,
+    add_mode_arguments,
+    add_synthetic_size,
+    add_weights_arguments,
+    positive,
+)
 
 DESCRIPTION = """\
 Measure a stream of one camera frame after the other, and print a row at frames 1, 20, 40, ...
@@ -20,10 +26,14 @@ part of it. With --predict nothing is run: FLOPs, bytes and the shortest possibl
 are computed from the sizes of the network.
 """
 
+WEIGHTS_HELP = (
+    'demo, a .safetensors file, a folder, a Hugging Face repository, or random:official or '
+    'random:demo, which need no file: speed does not depend on values (default: demo)'
+)
 OUTPUTS = ('depth', 'points', 'pose')
 SETTING_NAMES = (
     'input', 'weights', 'network', 'image_hw', 'mode', 'window_size', 'max_frames', 'outputs',
-    'dtype', 'device', 'threads', 'quantise', 'cache_dtype',
+    'dtype', 'device', 'threads', 'cache', 'quantise', 'cache_dtype',
 )  # fmt: skip
 
 
@@ -36,6 +46,7 @@ class BenchOptions:
     revision: str | None
     mode: str
     window_size: int
+    cache: CacheOptions
     frames: int
     around: int
     starts: int
@@ -46,7 +57,7 @@ class BenchOptions:
     device: str
     dtype: str
     quantise: str
-    cache_dtype: str
+    camera_iterations: int | None
     threads: int | None
     json: Path | None
     plot: Path | None
@@ -73,8 +84,9 @@ def add_parser(subparsers: Any, **options: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    names = BenchOptions.__dataclass_fields__
-    options = BenchOptions(**{name: getattr(arguments, name) for name in names})
+    names = BenchOptions.__dataclass_fields__.keys() - {'cache'}
+    given = {name: getattr(arguments, name) for name in names}
+    options = BenchOptions(**given, cache=CacheOptions.of(arguments))
     if options.predict:
         from stream3r_ros.cli.predict import predict
 
@@ -86,26 +98,8 @@ def execute(arguments: argparse.Namespace) -> None:
 
 
 def _add_stream_arguments(group: Any) -> None:
-    group.add_argument(
-        '--weights',
-        metavar='SOURCE',
-        help='demo, a .safetensors file, a folder, a Hugging Face repository, or random:official '
-        'or random:demo, which need no file: speed does not depend on values (default: demo)',
-    )
-    group.add_argument('--revision', help='branch, tag or commit of the repository')
-    group.add_argument(
-        '--mode',
-        choices=('causal', 'window'),
-        default='causal',
-        help='look back on all frames or on the last few (default: causal)',
-    )
-    group.add_argument(
-        '--window-size',
-        metavar='N',
-        type=positive,
-        default=5,
-        help='frames in the window, with the present one (default: 5)',
-    )
+    add_weights_arguments(group, WEIGHTS_HELP, default=None)
+    add_mode_arguments(group, ('causal', 'window'), 'look back on all frames or on the last few')
     group.add_argument(
         '--outputs',
         metavar='NAMES',
@@ -113,40 +107,12 @@ def _add_stream_arguments(group: Any) -> None:
         default=OUTPUTS,
         help='what is computed (default: depth,points,pose)',
     )
-    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    group.add_argument(
-        '--dtype',
-        choices=('auto', 'float32', 'bfloat16', 'float16'),
-        default='auto',
-        help='type of the computations',
-    )
-    add_quantise(group)
-    add_cache_dtype(group)
     group.add_argument('--threads', metavar='N', type=positive, help='threads of torch on a CPU')
 
 
 def _add_image_arguments(group: Any) -> None:
-    group.add_argument(
-        '--synthetic-size',
-        metavar='WxH',
-        dest='synthetic_hw',
-        type=width_by_height,
-        default=(480, 640),
-        help='size of synthetic images (default: 640x480)',
-    )
-    group.add_argument(
-        '--size',
-        metavar='PIXELS',
-        type=positive,
-        help="size of the network's image, a multiple of 14 (default: what the network was "
-        'trained at)',
-    )
-    group.add_argument(
-        '--fit',
-        choices=('crop', 'pad', 'stretch'),
-        default='crop',
-        help='how an image is fitted to that size (default: crop)',
-    )
+    add_synthetic_size(group)
+    add_image_arguments(group)
 
 
 def _add_result_arguments(group: Any) -> None:

@@ -6,8 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stream3r_ros.cli.precision_arguments import add_quantise
-from stream3r_ros.cli.run import positive
+from stream3r_ros.cli.arguments import (
+    add_mode_arguments,
+    add_policy_arguments,
+    add_size,
+    add_weights_arguments,
+    add_window_size,
+    positive,
+)
 
 DESCRIPTION = """\
 Measure depth, pose and points, and print the field's table with published rows beside.
@@ -63,7 +69,8 @@ def _add_synthetic(protocols: Any, options: dict[str, Any]) -> None:
         default=50,
         help='sequences, from the first reserved seed on (default: 50)',
     )
-    _add_window_size(parser)
+    add_window_size(parser)
+    add_policy_arguments(parser)
 
 
 def _add_reconstruction(protocols: Any, options: dict[str, Any]) -> None:
@@ -96,23 +103,7 @@ def _add_pose(protocols: Any, options: dict[str, Any]) -> None:
 def _protocol(protocols: Any, name: str, summary: str, options: dict[str, Any]) -> Any:
     parser = protocols.add_parser(name, help=summary, description=summary, **options)
     parser.set_defaults(execute=execute, protocol=name)
-    group = parser.add_argument_group('network')
-    group.add_argument(
-        '--weights',
-        metavar='SOURCE',
-        default='demo',
-        help='demo, a .safetensors file, a folder with config.json and weights, or '
-        'a Hugging Face repository (default: demo)',
-    )
-    group.add_argument('--revision', help='branch, tag or commit of the repository')
-    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    group.add_argument(
-        '--dtype',
-        choices=('auto', 'float32', 'bfloat16', 'float16'),
-        default='auto',
-        help='type of the computations',
-    )
-    add_quantise(group)
+    add_weights_arguments(parser.add_argument_group('network'))
     files = parser.add_argument_group('files, replaced whole or not at all')
     for kind in ('json', 'markdown', 'latex'):
         files.add_argument(f'--{kind}', metavar='FILE', type=Path, help=f'write {kind}')
@@ -128,26 +119,8 @@ def _add_dataset_arguments(parser: Any, datasets: tuple[str, ...]) -> None:
         type=_names,
         help='measure only these sequences, separated by commas',
     )
-    parser.add_argument(
-        '--mode', choices=('causal', 'window'), default='causal', help='(default: causal)'
-    )
-    _add_window_size(parser)
-    parser.add_argument(
-        '--size',
-        metavar='PIXELS',
-        type=positive,
-        help="width of the network's image (default: what the network was trained at)",
-    )
-
-
-def _add_window_size(parser: Any) -> None:
-    parser.add_argument(
-        '--window-size',
-        metavar='N',
-        type=positive,
-        default=5,
-        help='frames in the window, with the present one (default: 5)',
-    )
+    add_mode_arguments(parser, ('causal', 'window'), 'look back on all frames or on the last few')
+    add_size(parser)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from stream3r_ros.cli.arguments import CacheOptions
 from stream3r_ros.cli.output_file import check_place
 from stream3r_ros.cli.progress import Progress, frame_progress
 from stream3r_ros.evaluation import published
@@ -40,7 +41,13 @@ from stream3r_ros.evaluation.table import Column, Row, Table
 from stream3r_ros.evaluation.trajectory import mean_trajectory
 from stream3r_ros.evaluation.video_depth import mean_depth
 from stream3r_ros.export import write_bytes
-from stream3r_ros.network import DEMO_NOTICE, Stream3R, load_network
+from stream3r_ros.network import (
+    DEMO_NOTICE,
+    Stream3R,
+    load_network,
+    set_camera_iterations,
+)
+from stream3r_ros.streaming import DEFAULT_MAX_FRAMES, CachePolicy
 
 FARTHEST_DEPTH_M: dict[str, float | None] = {'sintel': 70.0, 'bonn': 70.0, 'kitti': None}
 
@@ -97,6 +104,7 @@ class DatasetProtocol(Generic[Errors]):
 
 def measure(arguments: argparse.Namespace) -> None:
     """Run the protocol that was asked for; raises ValueError or RuntimeError with one sentence."""
+    CacheOptions.of(arguments)  # raises before hours of work
     for path in (arguments.json, arguments.markdown, arguments.latex):
         check_place(path)
     if arguments.protocol == 'synthetic':
@@ -115,7 +123,8 @@ def measure(arguments: argparse.Namespace) -> None:
 def _synthetic(arguments: argparse.Namespace) -> Report:
     maker = SPLIT_MAKERS[arguments.split]
     network = _network(arguments)
-    streams = 2
+    further = _further_streams(arguments)
+    streams = 2 + len(further)
     with frame_progress(arguments.sequences * arguments.frames * streams) as progress:
         result = evaluate_synthetic(
             network,
@@ -124,6 +133,7 @@ def _synthetic(arguments: argparse.Namespace) -> Report:
             arguments.frames,
             arguments.window_size,
             progress.advance,
+            further,
         )
     first = result.rows[0]
     title = (
@@ -283,8 +293,25 @@ def _measured(protocol: DatasetProtocol, sequence: DatasetSequence, progress: Pr
         raise kind(f'{sequence.name}: {error}') from error
 
 
+def _further_streams(arguments: argparse.Namespace) -> tuple[StreamMode, ...]:
+    """Give the streams that are asked for beside the causal one and the window."""
+    policy, cache_dtype, window = _policy(arguments), arguments.cache_dtype, arguments.window_size
+    if policy:
+        return (StreamMode(policy=policy, cache_dtype=cache_dtype),)
+    if cache_dtype == 'compute':
+        return ()
+    return tuple(StreamMode(mode, window, None, cache_dtype) for mode in ('causal', 'window'))
+
+
 def _mode(arguments: argparse.Namespace) -> StreamMode:
-    return StreamMode(arguments.mode, arguments.window_size)
+    return StreamMode(
+        arguments.mode, arguments.window_size, _policy(arguments), arguments.cache_dtype
+    )
+
+
+def _policy(arguments: argparse.Namespace) -> CachePolicy | None:
+    # How many frames a causal stream has is the protocol's to say.
+    return CacheOptions.of(arguments).cache_policy(arguments.window_size, DEFAULT_MAX_FRAMES)
 
 
 def _labelled(
@@ -301,13 +328,16 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _network(arguments: argparse.Namespace) -> Stream3R:
-    return load_network(
+    network = load_network(
         arguments.weights,
         device=arguments.device,
         dtype=arguments.dtype,
         quantise=arguments.quantise,
         revision=arguments.revision,
     )
+    if arguments.camera_iterations:
+        set_camera_iterations(network, arguments.camera_iterations)
+    return network
 
 
 def _network_facts(arguments: argparse.Namespace, network: Stream3R) -> dict[str, Any]:
@@ -316,6 +346,7 @@ def _network_facts(arguments: argparse.Namespace, network: Stream3R) -> dict[str
         'weights': arguments.weights,
         'revision': arguments.revision,
         **({'notice': DEMO_NOTICE} if demo else {}),
+        'camera_iterations': network.config.camera_iterations,
         'image_size': getattr(arguments, 'size', None) or network.config.image_size,
         'device': str(network.device),
         'dtype': str(network.compute_type).removeprefix('torch.'),

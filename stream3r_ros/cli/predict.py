@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
+
 from stream3r_ros.cli.bench import BenchOptions
 from stream3r_ros.cli.devices import Device, find_device
 from stream3r_ros.cli.random_weights import random_config
+from stream3r_ros.cli.speed import cache_policy, cache_setting
 from stream3r_ros.cli.speed_record import (
     GB,
     SpeedRun,
@@ -29,8 +32,10 @@ from stream3r_ros.network.arithmetic import (
 )
 from stream3r_ros.network.checkpoint import locate
 from stream3r_ros.network.demo import DEMO_CONFIG
+from stream3r_ros.network.iterations import with_camera_iterations
 from stream3r_ros.sources import open_source
 from stream3r_ros.sources.opening import SYNTHETIC_PREFIX
+from stream3r_ros.streaming import frame_bytes
 
 DEFAULT_WEIGHTS = 'random:official'
 TYPE_BYTES = {'float32': 4, 'bfloat16': 2, 'float16': 2}
@@ -82,7 +87,7 @@ def predict(options: BenchOptions) -> None:
     assert options.predict is not None
     if options.json or options.plot:
         raise ValueError('--json and --plot are for measurements, not for --predict')
-    if (options.quantise, options.cache_dtype) != ('none', 'compute'):
+    if (options.quantise, options.cache.cache_dtype) != ('none', 'compute'):
         raise ValueError('--quantise and --cache-dtype can be measured but not predicted')
     device = find_device(options.predict)
     old = load_run(options.compare) if options.compare else None
@@ -99,6 +104,8 @@ def predict(options: BenchOptions) -> None:
 def stream_of(options: BenchOptions) -> Stream:
     """Find out what is to be predicted; reads no weights."""
     config = sizes_of(options.weights or DEFAULT_WEIGHTS)
+    if options.camera_iterations:
+        config = with_camera_iterations(config, options.camera_iterations)
     mapping = plan_mapping(
         _camera_hw(options), options.size or config.image_size, options.fit, config.patch_size
     )
@@ -106,9 +113,22 @@ def stream_of(options: BenchOptions) -> Stream:
     dtype = options.dtype
     if dtype == 'auto':
         dtype = 'float32' if is_cpu else 'bfloat16'
-    return Stream(
-        config, mapping.network_hw, options.mode, options.window_size, options.outputs, dtype
-    )
+    mode, window_size = what_is_seen(options, config, mapping.network_hw, dtype)
+    return Stream(config, mapping.network_hw, mode, window_size, options.outputs, dtype)
+
+
+def what_is_seen(
+    options: BenchOptions, config: NetworkConfig, image_hw: tuple[int, int], dtype: str
+) -> tuple[str, int]:
+    """Give the mode and window that cost what the policy costs: as many frames are seen.
+
+    Which ones they are makes no difference but for choosing keyframes, which is next to nothing.
+    """
+    policy = cache_policy(options)
+    if policy.name == 'causal':
+        return 'causal', policy.window_size
+    one_frame = frame_bytes(config, image_hw, getattr(torch, dtype), options.outputs)
+    return 'window', policy.num_slots(one_frame) - 1
 
 
 def sizes_of(weights: str) -> NetworkConfig:
@@ -236,12 +256,14 @@ def measured_table(stream: Stream, device: Device, run: SpeedRun, path: Path) ->
 
 def _check_same_stream(path: Path, old: SpeedRun, stream: Stream, options: BenchOptions) -> None:
     """Refuse a run of another stream; where it ran and with what values does not matter."""
+    policy = cache_policy(options)
     settings = replace(
         old.settings,
         network=asdict(stream.config),
         image_hw=stream.image_hw,
-        mode=stream.mode,
-        window_size=stream.window_size if stream.mode == 'window' else None,
+        mode=policy.name,
+        window_size=policy.window_size if policy.name == 'window' else None,
+        cache=cache_setting(policy),
         outputs=stream.outputs,
         dtype=stream.dtype,
     )

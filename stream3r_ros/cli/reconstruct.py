@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from stream3r_ros.cli.estimates import Estimated, estimates, plan_frames, what_is_kept
 from stream3r_ros.cli.output_folder import check_output, results_folder
+from stream3r_ros.cli.overlap import Overlap
 from stream3r_ros.cli.progress import frame_progress
 from stream3r_ros.cli.run import Confidence, RunOptions
 from stream3r_ros.export import (
@@ -28,39 +27,16 @@ from stream3r_ros.export import (
 )
 from stream3r_ros.geometry.cloud import point_grid, valid_depth
 from stream3r_ros.geometry.rigid import transform_points
-from stream3r_ros.network import DEMO_NOTICE, Stream3R, load_network
-from stream3r_ros.sources import FrameSource, SourceFrame, open_source
-from stream3r_ros.streaming import (
-    DEFAULT_MAX_FRAMES,
-    FrameEstimate,
-    ImageStream,
-    PreparedImage,
-    StreamOptions,
+from stream3r_ros.network import (
+    DEMO_NOTICE,
+    Stream3R,
+    load_network,
+    set_camera_iterations,
 )
+from stream3r_ros.sources import FrameSource, open_source
+from stream3r_ros.streaming import FrameEstimate
 
-SYNTHETIC_FRAMES = 60
 MOST_POINTS = 5_000_000
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which frames are taken: `count` of them, None while unknown, and at most `limit`.
-
-    `limited_by_mode` tells that only the mode's memory sets that limit.
-    """
-
-    count: int | None
-    limit: int | None
-    limited_by_mode: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Estimated:
-    """One frame with its estimate and the seconds that this took."""
-
-    frame: SourceFrame
-    estimate: FrameEstimate
-    seconds: float
 
 
 @dataclass
@@ -80,6 +56,7 @@ class Reconstruction:
         estimate = result.estimate
         self.seconds.append(result.seconds)
         self.last = result
+        assert estimate.depth is not None
         self.depths.write(f'{result.frame.index:06d}', estimate.depth)
         if not np.isfinite(estimate.world_from_camera).all():
             return
@@ -90,6 +67,7 @@ class Reconstruction:
     def write(self, folder: Path, caption: str) -> None:
         """Write all but the summary."""
         assert self.last is not None
+        assert self.last.estimate.depth is not None
         self.depths.close()
         write_ply(folder / 'cloud.ply', self.cloud.points, self.cloud.colors)
         poses = np.array(self.poses).reshape(-1, 4, 4)
@@ -119,20 +97,27 @@ def reconstruct(options: RunOptions) -> None:
         quantise=options.quantise,
         revision=options.revision,
     )
+    if options.camera_iterations:
+        set_camera_iterations(network, options.camera_iterations)
     with results_folder(options.out) as folder:
         (folder / 'depth').mkdir()
         result = Reconstruction(
             DepthFolder(folder / 'depth'), VoxelMap(options.voxel, MOST_POINTS), options.confidence
         )
-        with frame_progress(plan.count) as progress:
-            for estimated in _estimates(network, source, plan, options):
+        with frame_progress(plan.count) as progress, Overlap() as overlap:
+
+            def keep(estimated: Estimated) -> None:
                 result.add(estimated)
                 progress.advance()
+
+            write = overlap.behind(keep)
+            for estimated in estimates(network, source, plan, options, overlap):
+                write(estimated)
         if result.last is None:
             raise ValueError(f'{source.name} gave no frames')
         result.write(
             folder,
-            f'{source.name}, {options.weights} weights, {options.mode} mode, '
+            f'{source.name}, {options.weights} weights, {what_is_kept(options)}, '
             f'{len(result.seconds)} frames',
         )
         summary = _summary(result, network, source, options)
@@ -140,110 +125,12 @@ def reconstruct(options: RunOptions) -> None:
     _report(summary, options.out)
 
 
-def plan_frames(source: FrameSource, options: RunOptions) -> Plan:
-    """Count the frames; raises ValueError when more are known to come than the mode can keep."""
-    wanted = options.frames
-    if wanted is None and options.input.startswith('synthetic:'):
-        wanted = SYNTHETIC_FRAMES
-    count = wanted
-    if source.frame_count is not None:
-        there = -(-source.frame_count // options.every)
-        count = there if wanted is None else min(wanted, there)
-    if options.mode == 'window':
-        return Plan(count, wanted)
-    most = options.max_frames or DEFAULT_MAX_FRAMES
-    if count is not None and count > most:
-        raise ValueError(
-            f'{source.name} has {count} frames to take but {options.mode} mode keeps at most '
-            f'{most}: raise --max-frames (which takes memory), take fewer with --frames or '
-            '--every, or choose --mode window'
-        )
-    return Plan(count, most if count is None else count, limited_by_mode=count is None)
-
-
-def _estimates(
-    network: Stream3R, source: FrameSource, plan: Plan, options: RunOptions
-) -> Iterator[Estimated]:
-    frames = islice(iter(source), 0, None, options.every)
-    taken = islice(frames, plan.limit)
-    if options.mode == 'full':
-        yield from _joint_estimates(network, taken, options)
-    else:
-        yield from _streamed_estimates(network, taken, plan.limit, options)
-    if plan.limited_by_mode and next(frames, None) is not None:
-        print(
-            f'stream3r: {options.mode} mode stopped at {plan.limit} frames although the input '
-            'goes on: raise --max-frames or choose --mode window',
-            file=sys.stderr,
-        )
-
-
-def _streamed_estimates(
-    network: Stream3R, frames: Iterator[SourceFrame], limit: int | None, options: RunOptions
-) -> Iterator[Estimated]:
-    """Answer frame after frame; a causal stream reserves memory for no more than will come."""
-    stream = ImageStream(network, _stream_options(options, limit or 1))
-    for frame in frames:
-        start = time.perf_counter()
-        (estimate,) = stream.step(_prepare(stream, frame))
-        yield Estimated(frame, estimate, time.perf_counter() - start)
-
-
-def _joint_estimates(
-    network: Stream3R, frames: Iterator[SourceFrame], options: RunOptions
-) -> Iterator[Estimated]:
-    """Gather all frames and run them at once; each is said to take its share of the time.
-
-    Of the camera images only the last is kept.
-    """
-    preparing = ImageStream(network, _stream_options(options, 1))
-    kept: list[SourceFrame] = []
-    images: list[PreparedImage] = []
-    for frame in frames:
-        images.append(_prepare(preparing, frame))
-        kept = [_without_pixels(earlier) for earlier in kept]
-        kept.append(frame)
-        _check_same_size(images[0], images[-1], frame.name)
-    stream = ImageStream(network, _stream_options(options, max(len(images), 1)))
-    start = time.perf_counter()
-    estimates = [estimate for image in images for estimate in stream.step(image)]
-    seconds = (time.perf_counter() - start) / max(len(images), 1)
-    for frame, estimate in zip(kept, estimates, strict=True):
-        yield Estimated(frame, estimate, seconds)
-
-
-def _check_same_size(first: PreparedImage, image: PreparedImage, name: str) -> None:
-    (height, width), found = first.mapping.camera_hw, image.mapping.camera_hw
-    if (height, width) != found:
-        raise ValueError(
-            f'{name}: image is {found[0]} x {found[1]} (height x width) but the '
-            f'first one is {height} x {width}'
-        )
-
-
-def _without_pixels(frame: SourceFrame) -> SourceFrame:
-    nothing = np.empty((0, 0, 3), np.uint8)
-    return SourceFrame(frame.index, frame.stamp_s, nothing, frame.intrinsics, frame.name)
-
-
-def _prepare(stream: ImageStream, frame: SourceFrame) -> PreparedImage:
-    try:
-        return stream.prepare(frame.image_rgb)
-    except ValueError as error:
-        raise ValueError(f'{frame.name}: {error}') from error
-
-
-def _stream_options(options: RunOptions, frames: int) -> StreamOptions:
-    return StreamOptions(
-        options.mode, options.window_size, frames, frames, options.size or 0, options.fit,
-        options.cache_dtype,
-    )  # fmt: skip
-
-
 def confident_points(
     estimate: FrameEstimate, confidence: Confidence
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give world points (N, 3), colours and confidences of the pixels that are sure enough."""
+    assert estimate.depth is not None
+    assert estimate.confidence is not None
     mask = estimate.mapping.image_mask() if estimate.mapping.has_padding else None
     least = confidence.value
     if confidence.is_percentile:
@@ -261,6 +148,7 @@ def _summary(
 ) -> dict[str, object]:
     assert result.last is not None
     mapping = result.last.estimate.mapping
+    policy = options.cache.cache_policy(options.window_size, len(result.seconds))
     median, p95 = np.percentile(result.seconds, (50, 95))
     demo = options.weights == 'demo' and DEMO_NOTICE
     return {
@@ -270,6 +158,8 @@ def _summary(
         **({'notice': DEMO_NOTICE} if demo else {}),
         'mode': options.mode,
         'window_size': options.window_size if options.mode == 'window' else None,
+        'policy': policy and policy.describe(),
+        'camera_iterations': network.config.camera_iterations,
         'frames': len(result.seconds),
         'frames_with_pose': len(result.poses),
         'camera_size': list(mapping.camera_hw[::-1]),
@@ -278,7 +168,7 @@ def _summary(
         'device': str(network.device),
         'dtype': str(network.compute_type).removeprefix('torch.'),
         'quantise': options.quantise,
-        'cache_dtype': options.cache_dtype,
+        'cache_dtype': options.cache.cache_dtype,
         'seconds_per_frame_median': round(float(median), 6),
         'seconds_per_frame_p95': round(float(p95), 6),
         'peak_memory_bytes': _peak_memory_bytes(),

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream3r_ros.cli.precision_arguments import add_cache_dtype, add_quantise
+from stream3r_ros.cli.arguments import (
+    CacheOptions,
+    add_image_arguments,
+    add_mode_arguments,
+    add_synthetic_size,
+    add_weights_arguments,
+    positive,
+)
 
 DESCRIPTION = """\
 Reconstruct a folder of images, one image, a video file or synthetic:SEED.
@@ -46,6 +52,7 @@ class RunOptions:
     revision: str | None
     mode: str
     window_size: int
+    cache: CacheOptions
     max_frames: int | None
     frames: int | None
     every: int
@@ -55,7 +62,7 @@ class RunOptions:
     device: str
     dtype: str
     quantise: str
-    cache_dtype: str
+    camera_iterations: int | None
     voxel: float | None
     confidence: Confidence
     overwrite: bool
@@ -91,35 +98,20 @@ def add_parser(subparsers: Any, **options: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    names = RunOptions.__dataclass_fields__
-    options = RunOptions(**{name: getattr(arguments, name) for name in names})
+    names = RunOptions.__dataclass_fields__.keys() - {'cache'}
+    given = {name: getattr(arguments, name) for name in names}
+    options = RunOptions(**given, cache=CacheOptions.of(arguments))
     from stream3r_ros.cli.reconstruct import reconstruct
 
     reconstruct(options)
 
 
 def _add_network_arguments(group: Any) -> None:
-    group.add_argument(
-        '--weights',
-        metavar='SOURCE',
-        default='demo',
-        help='demo, a .safetensors file, a folder with config.json and weights, or '
-        'a Hugging Face repository such as yslan/STream3R (default: demo)',
-    )
-    group.add_argument('--revision', help='branch, tag or commit of the repository')
-    group.add_argument(
-        '--mode',
-        choices=('causal', 'window', 'full'),
-        default='causal',
-        help='which frames a frame looks back on: all before it, the last few, or '
-        'all at once (default: causal)',
-    )
-    group.add_argument(
-        '--window-size',
-        metavar='N',
-        type=positive,
-        default=5,
-        help='frames in the window, with the present one (default: 5)',
+    add_weights_arguments(group)
+    add_mode_arguments(
+        group,
+        ('causal', 'window', 'full'),
+        'which frames a frame looks back on: all before it, the last few, or all at once',
     )
     group.add_argument(
         '--max-frames',
@@ -127,15 +119,6 @@ def _add_network_arguments(group: Any) -> None:
         type=positive,
         help='most frames kept in causal and full mode; memory grows with them (default: 64)',
     )
-    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    group.add_argument(
-        '--dtype',
-        choices=('auto', 'float32', 'bfloat16', 'float16'),
-        default='auto',
-        help='type of the computations',
-    )
-    add_quantise(group)
-    add_cache_dtype(group)
 
 
 def _add_frame_arguments(group: Any) -> None:
@@ -148,27 +131,8 @@ def _add_frame_arguments(group: Any) -> None:
     group.add_argument(
         '--every', metavar='K', type=positive, default=1, help='take one of K frames of the input'
     )
-    group.add_argument(
-        '--synthetic-size',
-        metavar='WxH',
-        dest='synthetic_hw',
-        type=width_by_height,
-        default=(480, 640),
-        help='size of synthetic images (default: 640x480)',
-    )
-    group.add_argument(
-        '--size',
-        metavar='PIXELS',
-        type=positive,
-        help="size of the network's image, a multiple of 14 (default: what the "
-        'network was trained at)',
-    )
-    group.add_argument(
-        '--fit',
-        choices=('crop', 'pad', 'stretch'),
-        default='crop',
-        help='how an image is fitted to that size (default: crop)',
-    )
+    add_synthetic_size(group)
+    add_image_arguments(group)
 
 
 def _add_cloud_arguments(group: Any) -> None:
@@ -188,21 +152,6 @@ def _add_cloud_arguments(group: Any) -> None:
         help='least confidence of a point, which is 1 or more, or as P%%: leave '
         'out the least confident P per cent of a frame (default: 20%%)',
     )
-
-
-def positive(text: str) -> int:
-    """Read a whole number above 0."""
-    if not re.fullmatch(r'0*[1-9][0-9]{0,9}', text):
-        raise argparse.ArgumentTypeError(f'{text!r} is no whole number above 0')
-    return int(text)
-
-
-def width_by_height(text: str) -> tuple[int, int]:
-    """Read WxH as (height, width)."""
-    match = re.fullmatch(r'([1-9][0-9]{0,4})x([1-9][0-9]{0,4})', text)
-    if not match:
-        raise argparse.ArgumentTypeError(f'{text!r} is no size such as 640x480')
-    return int(match[2]), int(match[1])
 
 
 def voxel_size(text: str) -> float | None:

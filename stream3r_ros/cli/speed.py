@@ -30,7 +30,7 @@ from stream3r_ros.cli.step_meter import StepMeter, device_name
 from stream3r_ros.evaluation.requirement import require
 from stream3r_ros.export import write_bytes
 from stream3r_ros.images import ImageMapping, prepare
-from stream3r_ros.network import Stream3R
+from stream3r_ros.network import Stream3R, set_camera_iterations
 from stream3r_ros.sources import FrameSource, open_source
 from stream3r_ros.streaming import CachePolicy, StreamSession
 
@@ -55,6 +55,8 @@ def bench(options: BenchOptions) -> None:
         options.revision,
         options.quantise,
     )
+    if options.camera_iterations:
+        set_camera_iterations(network, options.camera_iterations)
     images = prepared_images(source, network, options)
     first, mapping = next(images)
     settings = settings_of(options, source, network, mapping)
@@ -94,22 +96,35 @@ def settings_of(
     options: BenchOptions, source: FrameSource, network: Stream3R, mapping: ImageMapping
 ) -> SpeedSettings:
     """Write down what is about to be measured."""
-    is_window = options.mode == 'window'
+    policy = cache_policy(options)
     return SpeedSettings(
         source.name,
         options.weights or DEFAULT_WEIGHTS,
         dataclasses.asdict(network.config),
         mapping.network_hw,
-        options.mode,
-        options.window_size if is_window else None,
-        None if is_window else options.frames,
+        policy.name,
+        policy.window_size if policy.name == 'window' else None,
+        policy.max_frames if policy.name == 'causal' else None,
         options.outputs,
         str(network.compute_type).removeprefix('torch.'),
         f'{network.device} ({device_name(network.device)})',
         None if network.device.type == 'cuda' else torch.get_num_threads(),
+        cache_setting(policy),
         options.quantise,
-        options.cache_dtype,
+        options.cache.cache_dtype,
     )
+
+
+def cache_policy(options: BenchOptions) -> CachePolicy:
+    """Give the policy that was asked for, by its name or by that of the mode."""
+    policy = options.cache.cache_policy(options.window_size, options.frames)
+    policy = policy or CachePolicy(options.mode, options.frames, options.window_size)
+    return dataclasses.replace(policy, dtype=options.cache.cache_dtype)
+
+
+def cache_setting(policy: CachePolicy) -> str | None:
+    """Write down a policy that is no mode."""
+    return policy.describe() if policy.name in ('keyframes', 'budget') else None
 
 
 def header(settings: SpeedSettings, mapping: ImageMapping, options: BenchOptions) -> str:
@@ -123,7 +138,8 @@ def header(settings: SpeedSettings, mapping: ImageMapping, options: BenchOptions
         else 'resident is what the whole process holds, Python, torch and the input included'
     )
     threads = f', threads {settings.threads}' if settings.threads else ''
-    past = f'window {settings.window_size}' if settings.window_size else 'causal'
+    past = f'window {settings.window_size}' if settings.window_size else settings.mode
+    past = settings.cache or past
     return '\n'.join([
         f'{settings.weights} weights, {past}, {settings.dtype}, {", ".join(settings.outputs)}',
         f'trunk weights: {settings.quantise}, keys and values: {settings.cache_dtype}',
@@ -143,10 +159,7 @@ def measure_stream(
     options: BenchOptions,
 ) -> SpeedRun:
     """Step through a few starts and then one whole stream."""
-    policy = CachePolicy(
-        options.mode, options.frames, options.window_size, dtype=options.cache_dtype
-    )
-    session = StreamSession(network, policy=policy, outputs=options.outputs)
+    session = StreamSession(network, policy=cache_policy(options), outputs=options.outputs)
     meter = StepMeter(network.device)
     starts = []
     with frame_progress(options.starts + options.frames) as progress:

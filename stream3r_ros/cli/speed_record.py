@@ -31,6 +31,7 @@ class SpeedSettings:
     dtype: str
     device: str
     threads: int | None
+    cache: str | None = None  # what else than a mode or a window is kept
     quantise: str = 'none'
     cache_dtype: str = 'compute'
 

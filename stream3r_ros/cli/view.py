@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stream3r_ros.cli.run import positive
+from stream3r_ros.cli.arguments import positive
 
 DESCRIPTION = """\
 Show what `stream3r run`, the recorder or the demo wrote into DIR on a web page: the cloud

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
 from stream3r_ros.network import Predictions, Stream3R
-from stream3r_ros.streaming import StreamSession
+from stream3r_ros.streaming import CachePolicy, StreamSession
 
 Advance = Callable[[], None]
 """Called after every frame."""
@@ -21,14 +21,24 @@ def no_progress() -> None:
 
 @dataclass(frozen=True)
 class StreamMode:
-    """What a frame looks back on: all frames before it, or a window of them."""
+    """What a frame looks back on: all frames before it, a window of them, or as a policy says."""
 
     mode: str = 'causal'
     window_size: int = 5
+    policy: CachePolicy | None = None
+    cache_dtype: str = 'compute'
+
+    def cache(self, frames: int) -> CachePolicy:
+        """Give what a stream of at most so many frames keeps."""
+        policy = self.policy or CachePolicy(self.mode, frames, self.window_size)
+        return replace(policy, max_frames=frames, dtype=self.cache_dtype)
 
     def __str__(self) -> str:
-        """Name the mode for a table."""
-        return f'window {self.window_size}' if self.mode == 'window' else self.mode
+        """Name the mode or policy for a table."""
+        kept = f', cached in {self.cache_dtype}' if self.cache_dtype != 'compute' else ''
+        if self.policy:
+            return f'policy {self.policy.describe()}{kept}'
+        return (f'window {self.window_size}' if self.mode == 'window' else self.mode) + kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +68,7 @@ def stream_estimates(
     `outputs` must hold `pose`. Memory grows with `frames` in causal mode. Raises ValueError when
     a pose or a depth is not finite.
     """
-    session = StreamSession(network, mode.mode, mode.window_size, frames, outputs)
+    session = StreamSession(network, policy=mode.cache(frames), outputs=outputs)
     for image in images:
         estimate = _to_host(session.step(image))
         for name, values in (('pose', estimate.world_from_camera), ('depth', estimate.depth)):

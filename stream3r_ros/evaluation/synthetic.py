@@ -94,18 +94,19 @@ def evaluate_synthetic(
     frames: int,
     window_size: int = 5,
     advance: Advance = no_progress,
+    further: Sequence[StreamMode] = (),
 ) -> SyntheticResult:
-    """Measure causal and window streams and two predictors that know nothing.
+    """Measure causal and window streams, `further` ones, and two predictors that know nothing.
 
     The images have the network's own width and are 4:3. `advance` is called after every frame of
-    either stream. Raises ValueError for less than one sequence or two frames.
+    any stream. Raises ValueError for less than one sequence or two frames.
     """
     if sequences < 1 or frames < 2:
         raise ValueError(
             f'{sequences} sequences of {frames} frames, expected at least 1 of at least 2'
         )
     image_hw = four_by_three(network.config.image_size, network.config.patch_size)
-    modes = (StreamMode(), StreamMode('window', window_size))
+    modes = (StreamMode(), StreamMode('window', window_size), *further)
     found: dict[str, list[SequenceErrors]] = {}
     seeds = []
     for index in range(sequences):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from stream3r_ros.images.rectify import Rectification
 from stream3r_ros.images.registration import mask_at_network
 from stream3r_ros.node.calibration import Calibration, KnownCamera
 from stream3r_ros.node.counters import Counters
+from stream3r_ros.node.demand import DepthDemand
 from stream3r_ros.node.diagnostics import Health, Listening, Quiet
 from stream3r_ros.node.outputs import CameraOutputs
 from stream3r_ros.node.scale_from_depth import HeardDepth
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 ImageMessage = Image | CompressedImage
 SCALE_QUEUE = 50
 """Messages of the scale's source that wait for their callback."""
+IDLE_AFTER_S = 1.0
+"""Nobody wants anything for so long: a subscriber that starts anew is not worth the discovery."""
 
 
 class Camera:
@@ -51,8 +57,18 @@ class Camera:
         self._seen: tuple = (None, None, None)
         self._quiet = Quiet()
         self._qos_problem = ''
+        self.demand = DepthDemand()
         self._image_topic = ''
         self._subscriptions: list = []
+        self._offer: Callable[[Camera, ImageMessage], None] | None = None
+        self._unwanted_since = math.inf
+        # A transition may come while a timer subscribes or unsubscribes.
+        self._listening = threading.Lock()
+
+    @property
+    def _relative_topic(self) -> str:
+        is_compressed = self._node.settings.input.transport == 'compressed'
+        return 'image/compressed' if is_compressed else 'image'
 
     @property
     def is_wanted(self) -> bool:
@@ -61,18 +77,38 @@ class Camera:
 
     def listen(self, offer: Callable[[Camera, ImageMessage], None]) -> None:
         """Subscribe; every image goes to ``offer``."""
+        with self._listening:
+            self._offer = offer
+            name = f'{self._prefix}{self._relative_topic}'
+            self._image_topic = self._node.resolve_topic_name(name)  # after remapping
+            self.calibration = Calibration(self._image_topic)
+            self._subscribe_to_all()
 
+    def attend(self, is_wanted: bool) -> None:
+        """Unsubscribe once nobody has wanted the images for a while, subscribe if somebody does.
+
+        Receiving images costs time even if nothing is made of them.
+        """
+        with self._listening:
+            if is_wanted or self._offer is None:
+                self._unwanted_since = math.inf
+            else:
+                self._unwanted_since = min(self._unwanted_since, time.monotonic())
+            is_idle = time.monotonic() - self._unwanted_since > IDLE_AFTER_S
+            if is_idle and self._subscriptions:
+                self._unsubscribe()
+            elif is_wanted and self._offer is not None and not self._subscriptions:
+                self._subscribe_to_all()
+
+    def _subscribe_to_all(self) -> None:
         def on_image(message: ImageMessage) -> None:
-            self._quiet.note()
-            offer(self, message)
+            offer = self._offer
+            if offer is not None:
+                self._quiet.note()
+                offer(self, message)
 
         self._quiet.note()
-        if self._node.settings.input.transport == 'compressed':
-            self._subscribe(CompressedImage, 'image/compressed', on_image)
-        else:
-            self._subscribe(Image, 'image', on_image)
-        self._image_topic = self._subscriptions[0].topic_name  # after remapping
-        self.calibration = Calibration(self._image_topic)
+        # The info first: an image is better off with one.
         self._subscribe(CameraInfo, 'camera_info', self.calibration.update)
         heard = self.heard_scale
         if isinstance(heard, HeardOdometry):
@@ -80,6 +116,8 @@ class Camera:
         elif isinstance(heard, HeardDepth):
             self._subscribe(Image, 'depth', heard.put)
             self._subscribe(CameraInfo, 'depth/camera_info', heard.put_info)
+        is_raw = self._relative_topic == 'image'
+        self._subscribe(Image if is_raw else CompressedImage, self._relative_topic, on_image)
 
     def _make_heard_scale(self) -> HeardOdometry | HeardDepth | None:
         settings = self._node.settings
@@ -88,13 +126,18 @@ class Camera:
         return HeardDepth(settings.input.max_pixels) if settings.scale.source == 'depth' else None
 
     def ignore(self) -> None:
-        """Unsubscribe."""
+        """Unsubscribe for good."""
+        with self._listening:
+            self._offer = None
+            self._unsubscribe()
+        self.last_stamp_ns = None
+        self._is_new = True
+
+    def _unsubscribe(self) -> None:
         # The list first: the diagnostics look at it in another thread.
         subscriptions, self._subscriptions = self._subscriptions, []
         for subscription in subscriptions:
             self._node.destroy_subscription(subscription)
-        self.last_stamp_ns = None
-        self._is_new = True
 
     def has_other_lens(self, known: KnownCamera) -> bool:
         """Tell whether images are rectified otherwise than the ones before, and take note."""
@@ -115,8 +158,8 @@ class Camera:
         return self._seen[2]
 
     def listening(self, stale_after_s: float) -> Listening | None:
-        """Tell how the subscription is doing; None while there is none."""
-        if not self._subscriptions:
+        """Tell how the subscription is doing; None while there is to be none."""
+        if self._offer is None:
             return None
         return Listening(
             self._image_topic,
@@ -124,6 +167,7 @@ class Camera:
             self._quiet.seconds,
             stale_after_s,
             self._qos_problem,
+            is_idle=not self._subscriptions,
         )
 
     def _subscribe(self, kind: type, topic: str, callback: Callable, depth: int = 0) -> None:

@@ -50,6 +50,7 @@ class Listening:
     quiet_s: float  # since the last image, or since the activation
     stale_after_s: float
     qos_problem: str = ''
+    is_idle: bool = False  # unsubscribed, since nobody wants anything
 
     @property
     def is_stale(self) -> bool:
@@ -80,8 +81,10 @@ def diagnose(
     listening: Listening | None,
 ) -> Report:  # fmt: skip
     """Judge a camera: the worst that holds is what is said."""
+    is_idle = listening is not None and listening.is_idle
     values = {
-        'state': health.state, 'mode': health.mode, 'stream': str(health.stream),
+        'state': 'idle' if is_idle else health.state, 'mode': health.mode,
+        'stream': str(health.stream),
         'received': str(account.received), 'processed': str(account.processed),
         'dropped': str(account.dropped), 'refused': str(account.refused),
         'waiting': str(account.waiting),
@@ -105,6 +108,8 @@ def _judge(
         return 'error', health.failure
     if not is_enabled:
         return 'ok', 'disabled'
+    if listening is not None and listening.is_idle:
+        return 'ok', 'idle: nobody subscribes to any output, and tf.mode is none'
     if listening is not None and listening.is_stale:
         return 'stale', listening.describe()
     if health.state == 'lost':

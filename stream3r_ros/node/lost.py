@@ -46,15 +46,20 @@ class LostDetector:
         self._has_asked = False
 
     def update(
-        self, rule: LostRule, stamp_ns: int, mean_confidence: float, pose: np.ndarray
+        self, rule: LostRule, stamp_ns: int, mean_confidence: float | None, pose: np.ndarray
     ) -> LostState:
-        """Take in a frame. A pose or a confidence that is not finite makes it a bad one."""
+        """Take in a frame. A pose or a confidence that is not finite makes it a bad one.
+
+        One whose confidence was not computed (None) speaks neither for nor against the stream.
+        """
         if rule.confidence <= 0:
             self.begin()
             return LostState()
-        # A NaN is not at least anything.
-        good = bool(mean_confidence >= rule.confidence and np.isfinite(pose).all())
-        self._count(good, rule, stamp_ns)
+        is_finite = bool(np.isfinite(pose).all())
+        if mean_confidence is not None or not is_finite:
+            # A NaN is not at least anything.
+            good = is_finite and mean_confidence >= rule.confidence
+            self._count(good, rule, stamp_ns)
         return LostState(self._lost_since_ns is not None, self._asks_for_reset(rule, stamp_ns))
 
     def _count(self, good: bool, rule: LostRule, stamp_ns: int) -> None:

@@ -111,7 +111,10 @@ class MapPoints:
         folder = Path(folder).expanduser().resolve()
         copy = self._copy()
         if not len(copy.points):
-            raise ValueError('the map is empty: nothing was saved')
+            raise ValueError(
+                'the map is empty: nothing was saved; it is made of frames whose depth somebody '
+                'subscribes to, or of all with map.always'
+            )
         if not folder.is_dir():
             raise NotADirectoryError(f'cannot save the map: {folder} is not a folder')
         paths = folder / PLY_NAME, folder / PCD_NAME

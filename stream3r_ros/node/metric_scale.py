@@ -69,7 +69,8 @@ def in_metres(estimate: FrameEstimate, factor: float) -> FrameEstimate:
         return estimate
     pose = estimate.world_from_camera.copy()
     pose[:3, 3] *= factor
-    return replace(estimate, depth=estimate.depth * np.float32(factor), world_from_camera=pose)
+    depth = None if estimate.depth is None else estimate.depth * np.float32(factor)
+    return replace(estimate, depth=depth, world_from_camera=pose)
 
 
 def in_units(limits: DepthFilter, factor: float) -> DepthFilter:

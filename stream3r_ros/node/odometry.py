@@ -50,19 +50,24 @@ class Uncertainty:
     power: float = 2.0
     most_growth: float = 20.0
 
-    def growth(self, mean_confidence: float) -> float:
-        """Give the factor of all sigmas; the most for a confidence that is not a number."""
+    def growth(self, mean_confidence: float | None) -> float:
+        """Give the factor of all sigmas; the most for a confidence that is not a number.
+
+        For one that was not computed, None, it is 1: nothing speaks against the pose.
+        """
+        if mean_confidence is None:
+            return 1.0
         if not mean_confidence > 1.0:
             return self.most_growth
         ratio = (self.trusted_confidence - 1.0) / (mean_confidence - 1.0)
         return min(max(ratio, 1.0) ** self.power, self.most_growth)
 
-    def pose_variances(self, mean_confidence: float) -> np.ndarray:
+    def pose_variances(self, mean_confidence: float | None) -> np.ndarray:
         """Give the variances of x y z (m^2) and of rotations about x y z (rad^2)."""
         sigmas = np.repeat([self.position_m, self.rotation_rad], 3)
         return _bounded((sigmas * self.growth(mean_confidence)) ** 2)
 
-    def twist_variances(self, mean_confidence: float, seconds: float) -> np.ndarray:
+    def twist_variances(self, mean_confidence: float | None, seconds: float) -> np.ndarray:
         """Give the variances of the linear (m^2/s^2) and the angular velocity (rad^2/s^2)."""
         sigmas = np.repeat([self.step_position_m, self.step_rotation_rad], 3)
         return _bounded((sigmas * self.growth(mean_confidence) / seconds) ** 2)
@@ -101,7 +106,7 @@ class Odometer:
         self,
         stamp: TimeMsg,
         placed: Placed,
-        mean_confidence: float,
+        mean_confidence: float | None,
         *,
         two_d_mode: bool = False,
         lost: bool = False,
@@ -145,7 +150,7 @@ class Odometer:
         seconds = (now.stamp_ns - last.stamp_ns) / 1e9
         return log_rigid(invert_rigid(last.pose) @ now.pose) / seconds, seconds
 
-    def _pose_variances(self, mean_confidence: float, two_d_mode: bool) -> np.ndarray:
+    def _pose_variances(self, mean_confidence: float | None, two_d_mode: bool) -> np.ndarray:
         variances = self._uncertainty.pose_variances(mean_confidence)
         if two_d_mode:
             variances[list(FLAT_POSE)] = FIXED_VARIANCE

@@ -75,13 +75,24 @@ class CameraOutputs(Publishers):
     def publish(
         self, header: Header, estimate: FrameEstimate, view: Intrinsics, settings: Settings
     ) -> None:
-        """Publish the pictures and the cloud of a frame; those that somebody subscribes to."""
+        """Publish the pictures and the cloud of a frame; those that somebody subscribes to.
+
+        A frame without depth has none of them, nor a camera_info, which goes with the depth.
+        """
+        if estimate.depth is None:
+            return
         depth = np.where(estimate.valid, estimate.depth, np.float32(np.nan))
         self._publish_depth(header, depth, estimate.mapping, view, settings)
         if is_wanted(self._confidence):
             self._confidence.publish(messages.depth_message(header, estimate.confidence))
         if is_wanted(self._points) and self._is_cloud_due(settings.cloud.max_rate_hz):
             self._publish_cloud(header, estimate, depth, view.network_matrix, settings)
+
+    @property
+    def is_depth_wanted(self) -> bool:
+        """Tell whether one of the outputs that are made of depth has a subscriber."""
+        dense = (self._points, self._depth, self._depth_info, self._confidence)
+        return any(is_wanted(publisher) for publisher in dense)
 
     def publish_status(self, status: StreamStatus) -> None:
         """Publish what became of a frame."""

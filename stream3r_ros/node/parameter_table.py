@@ -11,7 +11,7 @@ from stream3r_ros.images import FITS
 from stream3r_ros.network import MODES
 from stream3r_ros.network.quantised import QUANTISATIONS
 from stream3r_ros.node.scale_state import SOURCES
-from stream3r_ros.streaming import CACHE_TYPES, DEFAULT_MAX_FRAMES
+from stream3r_ros.streaming import CACHE_TYPES, DEFAULT_MAX_FRAMES, POLICIES
 
 KINDS = {bool: 'a boolean', int: 'an integer', float: 'a number', str: 'a string'}
 NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
@@ -120,6 +120,12 @@ PARAMETERS = (
         choices=QUANTISATIONS,
     ),
     Parameter(
+        'network.camera_iterations', 0,
+        'Times that each pose is refined; fewer are faster and less exact, 0 is as often as the '
+        'network was trained with',
+        bounds=(0, 4),
+    ),
+    Parameter(
         'network.threads', 0,
         'CPU threads of the network; 0 leaves it to torch. Fewer than cores is faster where '
         'other processes keep them busy',
@@ -143,6 +149,30 @@ PARAMETERS = (
         bounds=(1, 100000),
     ),
     Parameter(
+        'cache.policy', 'auto',
+        'What is remembered beside the first frame: causal all, window the last few, keyframes '
+        'the last and the most different ones, budget as many as fit; auto goes by mode; a change '
+        'restarts the stream',
+        choices=('auto', *POLICIES), live=True,
+    ),
+    Parameter(
+        'cache.recent_frames', 4,
+        'Last frames that cache.policy keyframes remembers, the current one counted; a change '
+        'restarts the stream',
+        bounds=(1, 256), live=True,
+    ),
+    Parameter(
+        'cache.keyframes', 8,
+        'Older frames that cache.policy keyframes remembers; a change restarts the stream',
+        bounds=(1, 1024), live=True,
+    ),
+    Parameter(
+        'cache.budget_mb', 1000.0,
+        'MB (10^6 bytes) of keys and values in cache.policy budget, reserved with the first '
+        'frame; a change restarts the stream',
+        bounds=(1e-3, 1e6), live=True,
+    ),
+    Parameter(
         'full_frames', 8, 'Frames that mode full gathers and computes together', bounds=(1, 256)
     ),
     Parameter(
@@ -164,8 +194,8 @@ PARAMETERS = (
     ),
     Parameter(
         'lazy', True,
-        'Leave the network idle, and count images as dropped, while nobody subscribes to any '
-        'output and tf.mode is none',
+        'Leave the network idle, and do not even subscribe to images, while nobody subscribes to '
+        'any output and tf.mode is none',
         live=True,
     ),
     Parameter(
@@ -222,6 +252,12 @@ PARAMETERS = (
         'Camera matrix to unproject with: camera_info, which refuses images without one, '
         'predicted by the network, or auto: camera_info where it is calibrated, else predicted',
         choices=('auto', 'camera_info', 'predicted'), live=True,
+    ),
+    Parameter(
+        'depth.every', 1,
+        'Every n-th frame gets depth, a cloud and confidence while somebody subscribes to one of '
+        'them or to the map; every frame gets a pose. Groups of mode full get it as a whole',
+        bounds=(1, 1000), live=True,
     ),
     Parameter(
         'depth.resolution', 'network',
@@ -292,6 +328,12 @@ PARAMETERS = (
         bounds=(64, 10_000_000),
     ),
     Parameter(
+        'map.always', False,
+        'Compute depth for the map although nobody subscribes to it; otherwise the map is made of '
+        'the frames whose depth somebody subscribes to',
+        live=True,
+    ),
+    Parameter(
         'map.period', 2.0, 'Seconds between two messages of ~/map_points',
         bounds=(0.1, 3600.0), live=True,
     ),
@@ -331,7 +373,7 @@ PARAMETERS = (
     ),
     Parameter(
         'lost.confidence', 0.0,
-        'Mean confidence under which a frame counts as lost; 0 never is',
+        'Mean confidence under which a frame counts as lost; 0 never is, more has depth computed',
         bounds=(0.0, 1e6), live=True,
     ),
     Parameter(

@@ -1,6 +1,6 @@
 """The node's parameters: declared from their table, checked together, gathered as settings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from stream3r_ros.node.parameter_table import PARAMETERS, Parameter
 from stream3r_ros.node.placement import PlacementRule
 from stream3r_ros.node.process import StartError
 from stream3r_ros.node.scale_state import MEASURED, ScaleRule
-from stream3r_ros.streaming import StreamOptions
+from stream3r_ros.streaming import CachePolicy, StreamOptions
 
 TABLE = {parameter.name: parameter for parameter in PARAMETERS}
 
@@ -30,6 +30,7 @@ class NetworkSettings:
     device: str
     dtype: str
     quantise: str
+    camera_iterations: int
     threads: int
 
 
@@ -72,6 +73,7 @@ class MapSettings:
     max_points: int
     period_s: float
     folder: str
+    always: bool
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Settings:
     camera_streams: str
     input: InputSettings
     depth_filter: DepthFilter
+    depth_every: int
     depth_resolution: str
     depth_encoding: str
     cloud: CloudSettings
@@ -96,10 +99,11 @@ class Settings:
     autostart: bool
 
 
-def declare(node: Node) -> None:
+def declare(node: Node, stream_problem: Callable[[StreamOptions], str | None]) -> None:
     """Declare the table on a node and refuse bad values from then on.
 
-    Raises StartError with one sentence when an override is bad.
+    ``stream_problem`` says what is wrong with a stream of good values, as long as nobody knows
+    the network nothing. Raises StartError with one sentence when an override is bad.
     """
     try:
         for parameter in PARAMETERS:
@@ -111,15 +115,12 @@ def declare(node: Node) -> None:
         raise StartError(problem)
 
     def check(changes: Iterable[RosParameter]) -> SetParametersResult:
-        return _check(node, {change.name: change.value for change in changes})
+        """Look at changes beside what they leave as it is; all are taken or none."""
+        values = {**read(node), **{change.name: change.value for change in changes}}
+        problem = find_problem(values) or stream_problem(stream_options(values))
+        return SetParametersResult(successful=problem is None, reason=problem or '')
 
     node.add_on_set_parameters_callback(check)
-
-
-def _check(node: Node, changes: Mapping[str, Any]) -> SetParametersResult:
-    """Look at changes beside what they leave as it is; all are taken or none."""
-    problem = find_problem({**read(node), **changes})
-    return SetParametersResult(successful=problem is None, reason=problem or '')
 
 
 def find_problem(values: Mapping[str, Any]) -> str | None:
@@ -146,6 +147,8 @@ def _contradiction(values: Mapping[str, Any]) -> str | None:
     source = values['scale.source']
     if source in MEASURED and values['mode'] == 'full':
         return f"mode must be causal or window while scale.source is {source}; found 'full'"
+    if values['mode'] == 'full' and values['cache.policy'] != 'auto':
+        return f"cache.policy must be auto while mode is full; found '{values['cache.policy']}'"
     return None
 
 
@@ -157,18 +160,18 @@ def read(node: Node, parameters: Iterable[Parameter] = PARAMETERS) -> dict[str, 
 def settings(node: Node) -> Settings:
     """Gather the current values of all parameters."""
     v = read(node)
-    stream = ('mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit')
     filters = (
         'min_confidence', 'confidence_percentile', 'min_depth', 'max_depth', 'edge_threshold',
     )  # fmt: skip
     return Settings(
         network=NetworkSettings(**_under(v, 'network')),
-        stream=StreamOptions(**{name: v[name] for name in stream}, cache_dtype=v['cache.dtype']),
+        stream=stream_options(v),
         lazy=v['lazy'],
         cameras=tuple(v['cameras']),
         camera_streams=v['camera_streams'],
         input=_input(v),
         depth_filter=DepthFilter(**{name: v[name] for name in filters}),
+        depth_every=v['depth.every'],
         depth_resolution=v['depth.resolution'],
         depth_encoding=v['depth.encoding'],
         cloud=CloudSettings(
@@ -176,7 +179,8 @@ def settings(node: Node) -> Settings:
             v['points.voxel_size'], v['points.max_rate'],
         ),
         map=MapSettings(
-            v['map.voxel_size'], v['map.max_points'], v['map.period'], v['map.folder']
+            v['map.voxel_size'], v['map.max_points'], v['map.period'], v['map.folder'],
+            v['map.always'],
         ),
         path_max_poses=v['path.max_poses'],
         placement=PlacementRule(
@@ -192,6 +196,22 @@ def settings(node: Node) -> Settings:
         ),
         autostart=v['autostart'],
     )  # fmt: skip
+
+
+def stream_options(v: Mapping[str, Any]) -> StreamOptions:
+    """Gather what a stream is made of from parameters by name, which are good ones."""
+    names = ('mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit')
+    policy = None
+    if v['cache.policy'] != 'auto':
+        policy = CachePolicy(
+            v['cache.policy'], v['max_frames'], v['window_size'],
+            recent_frames=v['cache.recent_frames'],
+            keyframes=v['cache.keyframes'],
+            budget_bytes=round(v['cache.budget_mb'] * 1e6),
+        )  # fmt: skip
+    return StreamOptions(
+        **{name: v[name] for name in names}, policy=policy, cache_dtype=v['cache.dtype']
+    )
 
 
 def _input(v: Mapping[str, Any]) -> InputSettings:

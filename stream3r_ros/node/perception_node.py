@@ -11,14 +11,17 @@ from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
-from stream3r_ros.network import Stream3R, load_network
+from stream3r_ros.network import Stream3R, load_network, set_camera_iterations
 from stream3r_ros.node import diagnostics, parameters
 from stream3r_ros.node.camera import Camera
 from stream3r_ros.node.frames import listen
 from stream3r_ros.node.log import forward_library_log
 from stream3r_ros.node.track import Track
 from stream3r_ros.node.worker import Worker
-from stream3r_ros.streaming import ImageStream
+from stream3r_ros.streaming import ImageStream, StreamOptions
+
+ATTENTION_S = 0.1
+"""Seconds between two looks for subscribers."""
 
 
 class PerceptionNode(LifecycleNodeMixin, Node):
@@ -35,11 +38,11 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self._stop = stop
         self.exit_status = 0
         forward_library_log(self.get_logger())
-        parameters.declare(self)
+        self._network: Stream3R | None = None
+        parameters.declare(self, self._stream_problem)
         self.settings = parameters.settings(self)
         self.frame_tree, self._tf_listener = listen(self)
         self.add_post_set_parameters_callback(self._on_parameters_set)
-        self._network: Stream3R | None = None
         self._cameras: list[Camera] = []
         self._tracks: list[Track] = []
         self._worker: Worker | None = None
@@ -61,6 +64,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self.create_service(Trigger, '~/save_map', self._on_save_map, callback_group=slow)
         self._diagnostics = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, 10)
         self.create_timer(diagnostics.PERIOD_S, self._publish_diagnostics)
+        self.create_timer(ATTENTION_S, self._attend)
         self._map_published = time.monotonic()
         self.create_timer(0.1, self._publish_maps, callback_group=slow)
 
@@ -128,6 +132,8 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             quantise=source.quantise,
             revision=source.revision or None,
         )
+        if source.camera_iterations:
+            set_camera_iterations(network, source.camera_iterations)
         ImageStream(network, self.settings.stream)  # raises for options that do not fit it
         self.get_logger().info(f'network ready after {time.monotonic() - begun:.1f} s')
         self._network = network
@@ -168,7 +174,15 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         if not self.settings.lazy:
             return True
         with self._outputs_in_use:
-            return camera.track.is_wanted(self.settings) or camera.is_wanted
+            partners = [other for other in self._cameras if other.track is camera.track]
+            return camera.track.is_wanted(self.settings) or any(
+                partner.is_wanted for partner in partners
+            )
+
+    def _attend(self) -> None:
+        """Leave the images of cameras alone of which nobody wants anything."""
+        for camera in self._cameras:
+            camera.attend(self._is_wanted(camera))
 
     def _deactivate(self) -> None:
         for camera in self._cameras:
@@ -190,6 +204,15 @@ class PerceptionNode(LifecycleNodeMixin, Node):
 
     def _on_parameters_set(self, _) -> None:
         self.settings = parameters.settings(self)
+
+    def _stream_problem(self, options: StreamOptions) -> str | None:
+        """Say why the network that is loaded cannot follow a stream, if one is and it cannot."""
+        try:
+            if self._network is not None:
+                ImageStream(self._network, options)
+        except ValueError as error:
+            return str(error)
+        return None
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._worker is None:

@@ -161,8 +161,9 @@ class DepthScale:
 
     def look(self, frame: ScaleFrame, rule: ScaleRule) -> Told:
         """Take a frame in, and those before it whose depth has come since."""
-        bare = replace(frame.estimate, image_rgb=frame.estimate.image_rgb[:0])
-        self._waiting.append((replace(frame, estimate=bare), usable_depth(frame)))
+        if frame.estimate.depth is not None:
+            bare = replace(frame.estimate, image_rgb=frame.estimate.image_rgb[:0])
+            self._waiting.append((replace(frame, estimate=bare), usable_depth(frame)))
         found, problem = 0, self._heard.take_problem()
         while self._waiting:
             ready, depth = self._waiting[0]

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from std_msgs.msg import Header
 
-from stream3r_ros.geometry.depth_filter import DepthFilter
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.network import Stream3R
 from stream3r_ros.node.calibration import Intrinsics, KnownCamera
+from stream3r_ros.node.demand import is_depth_wanted
 from stream3r_ros.node.metric_scale import in_metres, in_units
 from stream3r_ros.node.parameters import Settings
 from stream3r_ros.node.scale_source import ScaleFrame
@@ -133,7 +133,7 @@ class Track:
         return self._stream.prepare(image)
 
     def step(
-        self, job: Job, image: PreparedImage, depth_filter: DepthFilter
+        self, job: Job, image: PreparedImage, settings: Settings
     ) -> list[tuple[Job, FrameEstimate]]:
         """Compute; give the images that are finished, oldest first.
 
@@ -141,8 +141,10 @@ class Track:
         published. Raises RuntimeError and MemoryError.
         """
         self._gathering.append(job)
-        limits = in_units(depth_filter, self.world.scale.factor)
-        estimates = self._stream.step(image, limits)
+        is_wanted = is_depth_wanted(job.camera, settings)
+        with_depth = job.camera.demand.is_due(is_wanted, settings.depth_every)
+        limits = in_units(settings.depth_filter, self.world.scale.factor)
+        estimates = self._stream.step(image, limits, with_depth)
         if not estimates:
             return []
         jobs, self._gathering = self._gathering, []
@@ -179,13 +181,14 @@ class Track:
         begun = time.monotonic()
         camera, world = job.camera, self.world
         seen = camera.seen(job.known, estimate.mapping)
-        if seen is not None:
+        if seen is not None and estimate.valid is not None:
             estimate = replace(estimate, valid=estimate.valid & seen)
         image = job.message.header
         frame = settings.placement.names.optical(image.frame_id)
         header = Header(stamp=image.stamp, frame_id=frame)
         view = job.known.intrinsics(estimate.mapping, estimate.intrinsics)
-        confidence = float(estimate.confidence.mean())
+        camera.demand.note(estimate.mean_confidence)
+        confidence = camera.demand.mean_confidence
         seen_frame = self._scale_frame(image, header, estimate, view, settings)
         scale = world.scale
         estimate = in_metres(estimate, scale.factor)
@@ -241,7 +244,7 @@ class Track:
         return StreamStatus(
             header=header,
             state=self._state(estimate, is_lost),
-            mode=self._stream.options.mode,
+            mode=self._stream.options.name,
             stream=self.number,
             received=account.received,
             processed=account.processed,
@@ -250,8 +253,8 @@ class Track:
             cached_frames=self._stream.cached_frames,
             cache_bytes=self._stream.cache_bytes,
             device_memory_bytes=self._device_memory(),
-            mean_confidence=float(estimate.confidence.mean()),
-            valid_fraction=float(estimate.valid.mean()),
+            mean_confidence=_or_nan(estimate.mean_confidence),
+            valid_fraction=_or_nan(estimate.valid_fraction),
             intrinsics_source=view.source,
             scale=scale.factor,
             scale_sigma=scale.sigma,
@@ -263,6 +266,10 @@ class Track:
     def _device_memory(self) -> int:
         device = self._network.device
         return torch.cuda.memory_allocated(device) if device.type == 'cuda' else 0
+
+
+def _or_nan(value: float | None) -> float:
+    return float('nan') if value is None else value
 
 
 def set_latencies(status: StreamStatus, job: Job, begun: float, published: float) -> None:

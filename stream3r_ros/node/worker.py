@@ -127,7 +127,7 @@ class Worker:
     def _compute(self, job: Job, image: PreparedImage, settings: Settings) -> None:
         track = job.camera.track
         try:
-            finished = track.step(job, image, settings.depth_filter)
+            finished = track.step(job, image, settings)
         except (RuntimeError, MemoryError) as error:
             self._fail(job, error, settings)
             return

@@ -94,9 +94,8 @@ class World:
     ) -> tuple[Placed, LostState]:
         """Find where a frame was taken, and whether to believe it."""
         stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
-        confidence = float(estimate.confidence.mean())
         pose = estimate.world_from_camera
-        lost = self._lost.update(settings.lost, stamp_ns, confidence, pose)
+        lost = self._lost.update(settings.lost, stamp_ns, estimate.mean_confidence, pose)
         rule = self._rule(settings.placement)
         return self._placement.place(header.stamp, header.frame_id, pose, rule), lost
 
@@ -115,7 +114,7 @@ class World:
         self,
         header: Header,
         placed: Placed,
-        confidence: float,
+        confidence: float | None,
         is_lost: bool,
         leads: bool,
         settings: Settings,
@@ -154,8 +153,8 @@ class World:
             self.outputs.publish_path(path)
 
     def add_to_map(self, placed: Placed, estimate: FrameEstimate, view: Intrinsics) -> None:
-        """Add a frame's points where it was taken; nothing if that is unknown."""
-        if placed.world_from_optical is None:
+        """Add a frame's points where it was taken; nothing without depth or place."""
+        if placed.world_from_optical is None or estimate.depth is None:
             return
         if placed.world_frame != self._map_frame:
             self._map.clear()

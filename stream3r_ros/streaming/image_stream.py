@@ -1,6 +1,7 @@
-"""Camera images in, depth and pose on the host out, in any of the three modes."""
+"""Camera images in, depth and pose on the host out, under any cache policy or in groups."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,16 +12,21 @@ from stream3r_ros.images import ImageMapping, plan_mapping, prepare
 from stream3r_ros.network import Predictions, Stream3R
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.streaming.cache_types import check_cache_type
-from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy
+from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy, frame_bytes
 from stream3r_ros.streaming.session import StreamSession
 
 OUTPUTS = ('depth', 'pose')
+POSE_ALONE = ('pose',)
 KEEP_ALL = DepthFilter()
 
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """What a stream is made of; another value of any of these needs another stream."""
+    """What a stream is made of; another value of any of these needs another stream.
+
+    A ``policy`` takes the place of mode, window_size and max_frames where it is given. Raises
+    ValueError for a value out of range and for a policy in mode full, which keeps no cache.
+    """
 
     mode: str = 'window'
     window_size: int = 5
@@ -28,6 +34,7 @@ class StreamOptions:
     full_frames: int = 8
     image_size: int = 0  # network pixels; 0 is the size that the network was trained at
     fit: str = 'crop'
+    policy: CachePolicy | None = None
     cache_dtype: str = 'compute'  # of keys and values; mode full keeps none
 
     def __post_init__(self) -> None:
@@ -35,17 +42,29 @@ class StreamOptions:
         check_cache_type(self.cache_dtype)
         if self.full_frames < 1:
             raise ValueError(f'full_frames must be at least 1, found {self.full_frames}')
+        if self.mode == 'full' and self.policy is not None:
+            raise ValueError(
+                f"mode 'full' keeps no cache and takes no cache policy; found '{self.policy.name}'"
+            )
+
+    @property
+    def cache(self) -> CachePolicy | None:
+        """The policy that is followed; None in mode full."""
+        if self.mode == 'full':
+            return None
+        policy = self.policy or CachePolicy(self.mode, self.max_frames, self.window_size)
+        return replace(policy, dtype=self.cache_dtype)
+
+    @property
+    def name(self) -> str:
+        """What a frame sees, in a word: the cache policy's name, or full."""
+        return self.cache.name if self.cache else 'full'
 
     def describe(self) -> str:
-        """Name the mode with its size: what a running stream cannot change."""
-        sizes = {
-            'causal': f'up to {self.max_frames} frames',
-            'window': f'{self.window_size} frames',
-            'full': f'groups of {self.full_frames} frames',
-        }
-        is_other = self.mode != 'full' and self.cache_dtype != 'compute'
-        kept = f', cached in {self.cache_dtype}' if is_other else ''
-        return f'{self.mode} ({sizes[self.mode]}{kept})'
+        """Name the mode or policy with its size: what a running stream cannot change."""
+        if self.cache is None:
+            return f'full (groups of {self.full_frames} frames)'
+        return self.cache.describe()
 
 
 @dataclass(frozen=True)
@@ -61,50 +80,64 @@ class FrameEstimate:
     """What the network says about one image; arrays on the host.
 
     The world frame is the first camera's (OpenCV optical axes), the unit of length the network's.
+    Depth, confidence and valid are None where depth was not asked for.
     """
 
     mapping: ImageMapping
     image_rgb: np.ndarray  # (H, W, 3) uint8, the network image
-    depth: np.ndarray  # (H, W) float32, along the optical axis
-    confidence: np.ndarray  # (H, W) float32, at least 1
-    valid: np.ndarray  # (H, W) bool, pixels of the image whose depth passes the filter
+    depth: np.ndarray | None  # (H, W) float32, along the optical axis
+    confidence: np.ndarray | None  # (H, W) float32, at least 1
+    valid: np.ndarray | None  # (H, W) bool, pixels of the image whose depth passes the filter
     world_from_camera: np.ndarray  # (4, 4) float64
     intrinsics: np.ndarray  # (3, 3) float64, predicted, in network pixels
+
+    @property
+    def mean_confidence(self) -> float | None:
+        """The mean over all pixels; None without depth."""
+        return None if self.confidence is None else float(self.confidence.mean())
+
+    @property
+    def valid_fraction(self) -> float | None:
+        """The share of pixels whose depth passes the filter; None without depth."""
+        return None if self.valid is None else float(self.valid.mean())
 
 
 class ImageStream:
     """One stream of camera images of one size.
 
-    Causal and window mode answer every image at once. Full mode gathers ``full_frames`` images,
+    With a cache every image is answered at once. Full mode gathers ``full_frames`` images,
     answers all of them together and begins anew, each group with a world of its own. Memory is
     bounded in every mode.
     """
 
     def __init__(self, network: Stream3R, options: StreamOptions) -> None:
-        """Begin a stream; raises ValueError as StreamSession and prepare do."""
+        """Begin a stream; nothing is reserved yet.
+
+        Raises ValueError as StreamSession and prepare do, and for a cache budget that does not
+        hold the anchor and one frame of a square image, the largest that there is.
+        """
         self.network = network
         self.options = options
         self.image_size = options.image_size or network.config.image_size
         square = (self.image_size, self.image_size)
         plan_mapping(square, self.image_size, options.fit, network.config.patch_size)
         self._session: StreamSession | None = None
-        if options.mode != 'full':
-            policy = CachePolicy(
-                options.mode, options.max_frames, options.window_size, dtype=options.cache_dtype
-            )
-            self._session = StreamSession(network, outputs=OUTPUTS, policy=policy)
+        if options.cache:
+            self._session = StreamSession(network, policy=options.cache, outputs=OUTPUTS)
+            options.cache.num_slots(
+                frame_bytes(
+                    network.config, square, network.compute_type, OUTPUTS,
+                    cache_dtype=self.options.cache_dtype,
+                )
+            )  # fmt: skip
         self._gathered: list[PreparedImage] = []
+        self._is_depth_awaited = False  # by an image that is gathered
         self._camera_hw: tuple[int, int] | None = None
 
     @property
     def is_full(self) -> bool:
         """Tell whether a causal stream has reached max_frames and takes no further image."""
-        session = self._session
-        return (
-            session is not None
-            and session.mode == 'causal'
-            and session.frame_count >= session.max_frames
-        )
+        return self._session is not None and self._session.is_full
 
     @property
     def cached_frames(self) -> int:
@@ -133,62 +166,69 @@ class ImageStream:
         return PreparedImage(tensor, mapping)
 
     def step(
-        self, image: PreparedImage, depth_filter: DepthFilter = KEEP_ALL
+        self,
+        image: PreparedImage,
+        depth_filter: DepthFilter = KEEP_ALL,
+        with_depth: bool = True,
     ) -> list[FrameEstimate]:
         """Take the next image; return the estimates that are ready, oldest first.
 
-        Raises RuntimeError when the stream is full.
+        Without depth the dense head is left out; poses are the same. A group of mode full has
+        depth if it was asked for with any of its images. Raises RuntimeError when the stream is
+        full.
         """
         if self._session:
+            # Heads keep nothing of a frame, so that they may come and go within a stream.
+            self._session.outputs = OUTPUTS if with_depth else POSE_ALONE
             predictions = self._session.step(image.tensor)
             estimates = _to_host([image], predictions, depth_filter)
         else:
-            estimates = self._gather(image, depth_filter)
+            estimates = self._gather(image, depth_filter, with_depth)
         self._camera_hw = image.mapping.camera_hw
         return estimates
 
-    def _gather(self, image: PreparedImage, depth_filter: DepthFilter) -> list[FrameEstimate]:
+    def _gather(
+        self, image: PreparedImage, depth_filter: DepthFilter, with_depth: bool
+    ) -> list[FrameEstimate]:
         self._gathered.append(image)
+        self._is_depth_awaited |= with_depth
         if len(self._gathered) < self.options.full_frames:
             return []
         images, self._gathered = self._gathered, []
+        outputs = OUTPUTS if self._is_depth_awaited else POSE_ALONE
+        self._is_depth_awaited = False
         batch = torch.stack([image.tensor for image in images]).to(self.network.device)
         with torch.inference_mode():
-            predictions = self.network(batch, 'full', outputs=OUTPUTS)
+            predictions = self.network(batch, 'full', outputs=outputs)
         return _to_host(images, predictions, depth_filter)
 
 
 def _to_host(
     images: list[PreparedImage], predictions: Predictions, depth_filter: DepthFilter
 ) -> list[FrameEstimate]:
-    assert predictions.depth is not None
-    assert predictions.depth_confidence is not None
+    poses = predictions.world_from_camera[0].double().cpu().numpy()
+    intrinsics = predictions.intrinsics[0].double().cpu().numpy()
+    dense = _dense(images, predictions, depth_filter)
+    return [
+        FrameEstimate(image.mapping, _as_bytes(image.tensor), *pixels, pose, matrix)
+        for image, pixels, pose, matrix in zip(images, dense, poses, intrinsics, strict=True)
+    ]
+
+
+def _dense(
+    images: list[PreparedImage], predictions: Predictions, depth_filter: DepthFilter
+) -> Iterable[tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]]:
+    """Give depth, confidence and valid pixels of each image, or three times None."""
+    if predictions.depth is None or predictions.depth_confidence is None:
+        return [(None, None, None)] * len(images)
+    depth, confidence = predictions.depth[0], predictions.depth_confidence[0]
     # The filter looks at the tensors where they are, before anything is copied.
     masks = [
-        depth_filter.mask(
-            predictions.depth[0, index],
-            predictions.depth_confidence[0, index],
-            _inside(image.mapping, predictions.depth.device),
-        )
+        depth_filter.mask(depth[index], confidence[index], _inside(image.mapping, depth.device))
         for index, image in enumerate(images)
     ]
     valid = torch.stack(masks).cpu().numpy()
-    depth = predictions.depth[0].cpu().numpy()
-    confidence = predictions.depth_confidence[0].cpu().numpy()
-    poses = predictions.world_from_camera[0].double().cpu().numpy()
-    intrinsics = predictions.intrinsics[0].double().cpu().numpy()
-    return [
-        FrameEstimate(
-            image.mapping,
-            _as_bytes(image.tensor),
-            depth[index],
-            confidence[index],
-            valid[index],
-            poses[index],
-            intrinsics[index],
-        )
-        for index, image in enumerate(images)
-    ]
+    return zip(depth.cpu().numpy(), confidence.cpu().numpy(), valid, strict=True)
 
 
 def _inside(mapping: ImageMapping, device: torch.device) -> Tensor | None:

@@ -65,6 +65,17 @@ class CachePolicy:
         """The mode in which a network must have a meaning to follow this policy."""
         return 'causal' if self.name == 'causal' else 'window'
 
+    def describe(self) -> str:
+        """Name the policy with its size, such as 'window (5 frames)'."""
+        sizes = {
+            'causal': f'up to {self.max_frames} frames',
+            'window': f'{self.window_size} frames',
+            'keyframes': f'{self.keyframes} and {self.recent_frames} recent frames',
+            'budget': f'{self.budget_bytes} bytes',
+        }
+        kept = f', cached in {self.dtype}' if self.dtype != 'compute' else ''
+        return f'{self.name} ({sizes[self.name]}{kept})'
+
     def num_slots(self, bytes_per_frame: int) -> int:
         """Count the frames that are kept, the anchor among them; see ``frame_bytes``.
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from stream3r_ros.cli import precision_arguments
+from stream3r_ros.cli import arguments
 from stream3r_ros.cli.main import main
 from stream3r_ros.cli.speed_record import load_run
 from stream3r_ros.network.quantised import QUANTISATIONS
@@ -24,8 +24,8 @@ def images(tmp_path_factory):
 
 
 def test_the_words_are_those_of_the_library():
-    assert precision_arguments.QUANTISATIONS == QUANTISATIONS
-    assert precision_arguments.CACHE_TYPES == CACHE_TYPES
+    assert arguments.QUANTISATIONS == QUANTISATIONS
+    assert arguments.CACHE_TYPES == CACHE_TYPES
 
 
 def test_run_says_what_it_took(images, tmp_path):

@@ -157,18 +157,18 @@ def test_with_nobody_listening_and_no_tf_the_network_is_left_alone(own_domain):
             robot.node.destroy_subscription(subscription)
         del subscriptions
         robot.settle()
-        begin = wait_for(found)
         found.clear()
-
-        def is_idle(later) -> bool:
-            return int(value(later, 'dropped')) >= int(value(begin, 'dropped')) + 10
-
-        wait_until(
-            lambda: robot.publish(picture()) and any(map(is_idle, list(found))), 'idle images'
-        )
-        assert int(value(found[-1], 'processed')) <= status.processed + 1
+        idle = wait_for(found, lambda s: value(s, 'state') == 'idle', 'an idle node')
+        assert level(idle) == 0
+        assert 'nobody subscribes' in idle.message
+        assert value(idle, 'publishers') == '1'
+        assert int(value(idle, 'processed')) <= status.processed + 1
+        wait_until(lambda: not robot._images.get_subscription_count(), 'nobody takes images')
         received = heard_on(robot, Image, '/stream3r/depth/image')
         wait_until(lambda: robot.publish(picture()) and received, 'depth, once somebody listens')
+        found.clear()
+        assert value(wait_for(found), 'state') == 'streaming'
+        assert int(value(found[-1], 'stream')) == status.stream
 
 
 def test_latched_outputs_are_offered_to_those_who_come_late(robot):

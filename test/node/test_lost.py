@@ -34,6 +34,21 @@ def test_one_good_frame_among_bad_ones_begins_the_count_again():
     assert not any(lost(follow([BAD, BAD, GOOD, BAD, BAD, GOOD])))
 
 
+def test_a_frame_whose_confidence_was_not_computed_changes_nothing():
+    assert lost(follow([BAD, None, BAD, None, BAD, None])) == [False] * 4 + [True] * 2
+    assert lost(follow([BAD] * 3 + [GOOD, None, GOOD, None, GOOD])) == [False] * 2 + [True] * 5 + [
+        False
+    ]
+    states = follow([BAD] * 3 + [None] * 4, LostRule(confidence=2.0, frames=3, reset_after_s=3))
+    assert [state.reset for state in states] == [False] * 5 + [True, False]
+
+
+def test_a_broken_pose_is_bad_even_without_a_confidence():
+    detector = LostDetector()
+    states = [detector.update(RULE, second * SECOND, None, BROKEN) for second in range(3)]
+    assert lost(states) == [False, False, True]
+
+
 def test_it_is_found_after_as_many_good_frames():
     states = follow([BAD] * 3 + [GOOD, GOOD, BAD, GOOD, GOOD, GOOD, GOOD])
     assert lost(states) == [False, False, True] + [True] * 5 + [False, False]
