@@ -29,6 +29,7 @@ from stream3r_ros.export import (
 from stream3r_ros.geometry.cloud import point_grid, valid_depth
 from stream3r_ros.geometry.rigid import transform_points
 from stream3r_ros.network import DEMO_NOTICE, Stream3R, load_network
+from stream3r_ros.network.checkpoint import resolve_device
 from stream3r_ros.sources import FrameSource, SourceFrame, open_source
 from stream3r_ros.streaming import (
     DEFAULT_MAX_FRAMES,
@@ -36,6 +37,7 @@ from stream3r_ros.streaming import (
     ImageStream,
     PreparedImage,
     StreamOptions,
+    check_compiler,
 )
 
 SYNTHETIC_FRAMES = 60
@@ -112,6 +114,9 @@ def reconstruct(options: RunOptions) -> None:
     check_output(options.out, options.overwrite)
     source = open_source(options.input, synthetic_hw=options.synthetic_hw)
     plan = plan_frames(source, options)
+    if options.compile:
+        _stream_options(options, 1)  # raises for full mode
+        check_compiler(resolve_device(options.device))
     network = load_network(
         options.weights, device=options.device, dtype=options.dtype, revision=options.revision
     )
@@ -231,8 +236,9 @@ def _prepare(stream: ImageStream, frame: SourceFrame) -> PreparedImage:
 
 def _stream_options(options: RunOptions, frames: int) -> StreamOptions:
     return StreamOptions(
-        options.mode, options.window_size, frames, frames, options.size or 0, options.fit
-    )
+        options.mode, options.window_size, frames, frames, options.size or 0, options.fit,
+        options.compile,
+    )  # fmt: skip
 
 
 def confident_points(

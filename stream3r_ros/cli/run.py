@@ -34,6 +34,12 @@ class Confidence:
         return f'{self.value:g}%' if self.is_percentile else f'{self.value:g}'
 
 
+COMPILE_HELP = (
+    'compile the step of a frame as one graph: faster frames, after one that waits minutes for '
+    'the compiler; not in full mode'
+)
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """What a person asked for; None leaves a choice to the network or to the session."""
@@ -52,6 +58,7 @@ class RunOptions:
     fit: str
     device: str
     dtype: str
+    compile: bool
     voxel: float | None
     confidence: Confidence
     overwrite: bool
@@ -130,6 +137,7 @@ def _add_network_arguments(group: Any) -> None:
         default='auto',
         help='type of the computations',
     )
+    group.add_argument('--compile', action='store_true', help=COMPILE_HELP)
 
 
 def _add_frame_arguments(group: Any) -> None:

@@ -31,8 +31,9 @@ from stream3r_ros.evaluation.requirement import require
 from stream3r_ros.export import write_bytes
 from stream3r_ros.images import ImageMapping, prepare
 from stream3r_ros.network import Stream3R
+from stream3r_ros.network.checkpoint import resolve_device
 from stream3r_ros.sources import FrameSource, open_source
-from stream3r_ros.streaming import StreamSession
+from stream3r_ros.streaming import StreamSession, check_compiler
 
 DEFAULT_WEIGHTS = 'demo'
 
@@ -48,6 +49,8 @@ def bench(options: BenchOptions) -> None:
     source = open_source(options.input, synthetic_hw=options.synthetic_hw)
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.compile:
+        check_compiler(resolve_device(options.device))
     network = open_network(
         options.weights or DEFAULT_WEIGHTS, options.device, options.dtype, options.revision
     )
@@ -103,6 +106,7 @@ def settings_of(
         str(network.compute_type).removeprefix('torch.'),
         f'{network.device} ({device_name(network.device)})',
         None if network.device.type == 'cuda' else torch.get_num_threads(),
+        options.compile,
     )
 
 
@@ -119,7 +123,8 @@ def header(settings: SpeedSettings, mapping: ImageMapping, options: BenchOptions
     threads = f', threads {settings.threads}' if settings.threads else ''
     past = f'window {settings.window_size}' if settings.window_size else 'causal'
     return '\n'.join([
-        f'{settings.weights} weights, {past}, {settings.dtype}, {", ".join(settings.outputs)}',
+        f'{settings.weights} weights, {past}, {settings.dtype}, {", ".join(settings.outputs)}'
+        + (', compiled' if settings.compile else ''),
         f'fed: {width} x {height} (width x height, {width // patch} x {height // patch} patches) '
         f'from {camera_w} x {camera_h} of {settings.input}, one frame a step',
         f'on: {settings.device}{threads}, torch {torch.__version__}',
@@ -137,8 +142,9 @@ def measure_stream(
 ) -> SpeedRun:
     """Step through a few starts and then one whole stream."""
     session = StreamSession(
-        network, options.mode, options.window_size, options.frames, options.outputs
-    )
+        network, options.mode, options.window_size, options.frames, options.outputs,
+        compile=options.compile,
+    )  # fmt: skip
     meter = StepMeter(network.device)
     starts = []
     with frame_progress(options.starts + options.frames) as progress:

@@ -31,6 +31,7 @@ class SpeedSettings:
     dtype: str
     device: str
     threads: int | None
+    compile: bool = False  # so it was before there was a choice
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class NetworkSettings:
     device: str
     dtype: str
     threads: int
+    compile: bool
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ def _contradiction(values: Mapping[str, Any]) -> str | None:
         return f"names of frames do not begin with a slash (tf2); found '{slashed[0]}'"
     if values['camera_streams'] == 'shared' and values['mode'] == 'full':
         return "mode must be causal or window while camera_streams is shared; found 'full'"
+    if values['network.compile'] and values['mode'] == 'full':
+        return "mode must be causal or window while network.compile is true; found 'full'"
     return None
 
 
@@ -157,7 +160,9 @@ def settings(node: Node) -> Settings:
     )  # fmt: skip
     return Settings(
         network=NetworkSettings(**_under(v, 'network')),
-        stream=StreamOptions(**{name: v[name] for name in stream}),
+        stream=StreamOptions(
+            **{name: v[name] for name in stream}, compile=v['network.compile']
+        ),
         lazy=v['lazy'],
         cameras=tuple(v['cameras']),
         camera_streams=v['camera_streams'],

@@ -26,11 +26,14 @@ class StreamOptions:
     full_frames: int = 8
     image_size: int = 0  # network pixels; 0 is the size that the network was trained at
     fit: str = 'crop'
+    compile: bool = False
 
     def __post_init__(self) -> None:
         check_mode(self.mode, self.window_size)
         if self.full_frames < 1:
             raise ValueError(f'full_frames must be at least 1, found {self.full_frames}')
+        if self.compile and self.mode == 'full':
+            raise ValueError("compile needs mode causal or window, found 'full'")
 
     def describe(self) -> str:
         """Name the mode with its size: what a running stream cannot change."""
@@ -84,8 +87,9 @@ class ImageStream:
         self._session: StreamSession | None = None
         if options.mode != 'full':
             self._session = StreamSession(
-                network, options.mode, options.window_size, options.max_frames, OUTPUTS
-            )
+                network, options.mode, options.window_size, options.max_frames, OUTPUTS,
+                compile=options.compile,
+            )  # fmt: skip
         self._gathered: list[PreparedImage] = []
         self._camera_hw: tuple[int, int] | None = None
 
