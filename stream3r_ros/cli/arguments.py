@@ -20,6 +20,10 @@ WEIGHTS_HELP = (
     'demo, a .safetensors file, a folder with config.json and weights, or a Hugging Face '
     'repository such as yslan/STream3R (default: demo)'
 )
+COMPILE_HELP = (
+    'compile the step of a frame as one graph: faster frames, after one that waits minutes for '
+    'the compiler; not in full mode'
+)
 UNITS = {'': 1, 'kB': 10**3, 'MB': 10**6, 'GB': 10**9}
 OF_POLICY = {'recent_frames': 'keyframes', 'keyframes': 'keyframes', 'cache_budget': 'budget'}
 
@@ -158,6 +162,11 @@ def add_cache_dtype(group: Any) -> None:
         help="type in which keys and values are kept: the computations', or one byte a number "
         '(default: compute)',
     )
+
+
+def add_compile(group: Any) -> None:
+    """Describe --compile."""
+    group.add_argument('--compile', action='store_true', help=COMPILE_HELP)
 
 
 def add_image_arguments(group: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from stream3r_ros.cli.arguments import (
     CacheOptions,
+    add_compile,
     add_image_arguments,
     add_mode_arguments,
     add_synthetic_size,
@@ -33,7 +34,7 @@ WEIGHTS_HELP = (
 OUTPUTS = ('depth', 'points', 'pose')
 SETTING_NAMES = (
     'input', 'weights', 'network', 'image_hw', 'mode', 'window_size', 'max_frames', 'outputs',
-    'dtype', 'device', 'threads', 'cache', 'quantise', 'cache_dtype',
+    'dtype', 'device', 'threads', 'cache', 'quantise', 'cache_dtype', 'compile',
 )  # fmt: skip
 
 
@@ -59,6 +60,7 @@ class BenchOptions:
     quantise: str
     camera_iterations: int | None
     threads: int | None
+    compile: bool
     json: Path | None
     plot: Path | None
     compare: Path | None
@@ -108,6 +110,7 @@ def _add_stream_arguments(group: Any) -> None:
         help='what is computed (default: depth,points,pose)',
     )
     group.add_argument('--threads', metavar='N', type=positive, help='threads of torch on a CPU')
+    add_compile(group)
 
 
 def _add_image_arguments(group: Any) -> None:

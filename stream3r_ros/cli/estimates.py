@@ -116,7 +116,7 @@ def _streamed_estimates(
     overlap: Overlap,
 ) -> Iterator[Estimated]:
     """Answer frame after frame; a causal stream reserves memory for no more than will come."""
-    stream = ImageStream(network, _stream_options(options, limit or 1))
+    stream = ImageStream(network, stream_options(options, limit or 1))
     for one in overlap.ahead(_prepared(stream, frames, 'the stream began with')):
         start = time.perf_counter()
         (estimate,) = stream.step(one.image)
@@ -130,13 +130,13 @@ def _joint_estimates(
 
     Of the camera images only the last is kept.
     """
-    preparing = ImageStream(network, _stream_options(options, 1))
+    preparing = ImageStream(network, stream_options(options, 1))
     kept: list[SourceFrame] = []
     images: list[PreparedImage] = []
     for one in overlap.ahead(_prepared(preparing, frames, 'the first one is')):
         images.append(one.image)
         kept[-1:] = [*map(_without_pixels, kept[-1:]), one.frame]
-    stream = ImageStream(network, _stream_options(options, max(len(images), 1)))
+    stream = ImageStream(network, stream_options(options, max(len(images), 1)))
     start = time.perf_counter()
     found = [estimate for image in images for estimate in stream.step(image)]
     seconds = (time.perf_counter() - start) / max(len(images), 1)
@@ -177,7 +177,7 @@ def _prepare(stream: ImageStream, frame: SourceFrame) -> PreparedImage:
         raise ValueError(f'{frame.name}: {error}') from error
 
 
-def _stream_options(options: RunOptions, frames: int) -> StreamOptions:
+def stream_options(options: RunOptions, frames: int) -> StreamOptions:
     return StreamOptions(
         options.mode,
         options.window_size,
@@ -187,4 +187,5 @@ def _stream_options(options: RunOptions, frames: int) -> StreamOptions:
         options.fit,
         options.cache.cache_policy(options.window_size, frames),
         options.cache.cache_dtype,
+        options.compile,
     )

@@ -11,7 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stream3r_ros.cli.estimates import Estimated, estimates, plan_frames, what_is_kept
+from stream3r_ros.cli.estimates import (
+    Estimated,
+    estimates,
+    plan_frames,
+    stream_options,
+    what_is_kept,
+)
 from stream3r_ros.cli.output_folder import check_output, results_folder
 from stream3r_ros.cli.overlap import Overlap
 from stream3r_ros.cli.progress import frame_progress
@@ -33,8 +39,9 @@ from stream3r_ros.network import (
     load_network,
     set_camera_iterations,
 )
+from stream3r_ros.network.checkpoint import resolve_device
 from stream3r_ros.sources import FrameSource, open_source
-from stream3r_ros.streaming import FrameEstimate
+from stream3r_ros.streaming import FrameEstimate, check_compiler
 
 MOST_POINTS = 5_000_000
 
@@ -90,6 +97,9 @@ def reconstruct(options: RunOptions) -> None:
     check_output(options.out, options.overwrite)
     source = open_source(options.input, synthetic_hw=options.synthetic_hw)
     plan = plan_frames(source, options)
+    if options.compile:
+        stream_options(options, 1)  # raises for full mode
+        check_compiler(resolve_device(options.device))
     network = load_network(
         options.weights,
         device=options.device,

@@ -9,6 +9,7 @@ from typing import Any
 
 from stream3r_ros.cli.arguments import (
     CacheOptions,
+    add_compile,
     add_image_arguments,
     add_mode_arguments,
     add_synthetic_size,
@@ -63,6 +64,7 @@ class RunOptions:
     dtype: str
     quantise: str
     camera_iterations: int | None
+    compile: bool
     voxel: float | None
     confidence: Confidence
     overwrite: bool
@@ -119,6 +121,7 @@ def _add_network_arguments(group: Any) -> None:
         type=positive,
         help='most frames kept in causal and full mode; memory grows with them (default: 64)',
     )
+    add_compile(group)
 
 
 def _add_frame_arguments(group: Any) -> None:

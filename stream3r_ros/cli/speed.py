@@ -31,8 +31,9 @@ from stream3r_ros.evaluation.requirement import require
 from stream3r_ros.export import write_bytes
 from stream3r_ros.images import ImageMapping, prepare
 from stream3r_ros.network import Stream3R, set_camera_iterations
+from stream3r_ros.network.checkpoint import resolve_device
 from stream3r_ros.sources import FrameSource, open_source
-from stream3r_ros.streaming import CachePolicy, StreamSession
+from stream3r_ros.streaming import CachePolicy, StreamSession, check_compiler
 
 DEFAULT_WEIGHTS = 'demo'
 
@@ -48,6 +49,8 @@ def bench(options: BenchOptions) -> None:
     source = open_source(options.input, synthetic_hw=options.synthetic_hw)
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.compile:
+        check_compiler(resolve_device(options.device))
     network = open_network(
         options.weights or DEFAULT_WEIGHTS,
         options.device,
@@ -112,6 +115,7 @@ def settings_of(
         cache_setting(policy),
         options.quantise,
         options.cache.cache_dtype,
+        options.compile,
     )
 
 
@@ -141,7 +145,8 @@ def header(settings: SpeedSettings, mapping: ImageMapping, options: BenchOptions
     past = f'window {settings.window_size}' if settings.window_size else settings.mode
     past = settings.cache or past
     return '\n'.join([
-        f'{settings.weights} weights, {past}, {settings.dtype}, {", ".join(settings.outputs)}',
+        f'{settings.weights} weights, {past}, {settings.dtype}, {", ".join(settings.outputs)}'
+        + (', compiled' if settings.compile else ''),
         f'trunk weights: {settings.quantise}, keys and values: {settings.cache_dtype}',
         f'fed: {width} x {height} (width x height, {width // patch} x {height // patch} patches) '
         f'from {camera_w} x {camera_h} of {settings.input}, one frame a step',
@@ -159,7 +164,9 @@ def measure_stream(
     options: BenchOptions,
 ) -> SpeedRun:
     """Step through a few starts and then one whole stream."""
-    session = StreamSession(network, policy=cache_policy(options), outputs=options.outputs)
+    session = StreamSession(
+        network, policy=cache_policy(options), outputs=options.outputs, compile=options.compile
+    )
     meter = StepMeter(network.device)
     starts = []
     with frame_progress(options.starts + options.frames) as progress:

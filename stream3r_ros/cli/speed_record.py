@@ -34,6 +34,7 @@ class SpeedSettings:
     cache: str | None = None  # what else than a mode or a window is kept
     quantise: str = 'none'
     cache_dtype: str = 'compute'
+    compile: bool = False  # so it was before there was a choice
 
 
 @dataclass(frozen=True)

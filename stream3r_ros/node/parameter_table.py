@@ -132,6 +132,11 @@ PARAMETERS = (
         bounds=(0, 256),
     ),
     Parameter(
+        'network.compile', False,
+        'Compile the step of a frame as one graph (and record it on CUDA): faster frames after '
+        'one that waits minutes for the compiler; not in mode full',
+    ),
+    Parameter(
         'mode', 'window',
         'What a frame sees: causal all before it, window the first and the last few, full a '
         'whole group that is gathered first; a change restarts the stream',

@@ -32,6 +32,7 @@ class NetworkSettings:
     quantise: str
     camera_iterations: int
     threads: int
+    compile: bool
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,8 @@ def _contradiction(values: Mapping[str, Any]) -> str | None:
         return f"mode must be causal or window while scale.source is {source}; found 'full'"
     if values['mode'] == 'full' and values['cache.policy'] != 'auto':
         return f"cache.policy must be auto while mode is full; found '{values['cache.policy']}'"
+    if values['network.compile'] and values['mode'] == 'full':
+        return "mode must be causal or window while network.compile is true; found 'full'"
     return None
 
 
@@ -210,7 +213,10 @@ def stream_options(v: Mapping[str, Any]) -> StreamOptions:
             budget_bytes=round(v['cache.budget_mb'] * 1e6),
         )  # fmt: skip
     return StreamOptions(
-        **{name: v[name] for name in names}, policy=policy, cache_dtype=v['cache.dtype']
+        **{name: v[name] for name in names},
+        policy=policy,
+        cache_dtype=v['cache.dtype'],
+        compile=v['network.compile'],
     )
 
 

@@ -12,13 +12,14 @@ from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from stream3r_ros.network import Stream3R, load_network, set_camera_iterations
+from stream3r_ros.network.checkpoint import resolve_device
 from stream3r_ros.node import diagnostics, parameters
 from stream3r_ros.node.camera import Camera
 from stream3r_ros.node.frames import listen
 from stream3r_ros.node.log import forward_library_log
 from stream3r_ros.node.track import Track
 from stream3r_ros.node.worker import Worker
-from stream3r_ros.streaming import ImageStream, StreamOptions
+from stream3r_ros.streaming import ImageStream, StreamOptions, check_compiler
 
 ATTENTION_S = 0.1
 """Seconds between two looks for subscribers."""
@@ -125,6 +126,8 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         begun = time.monotonic()
         if source.threads:
             torch.set_num_threads(source.threads)
+        if source.compile:
+            check_compiler(resolve_device(source.device))
         network = load_network(
             source.source,
             device=source.device,

@@ -1,6 +1,7 @@
 """Sessions and their memory; torch, never ROS."""
 
 from stream3r_ros.streaming.cache_types import CACHE_TYPES
+from stream3r_ros.streaming.graph import check_compiler
 from stream3r_ros.streaming.image_stream import (
     FrameEstimate,
     ImageStream,
@@ -25,5 +26,6 @@ __all__ = [
     'PreparedImage',
     'StreamOptions',
     'StreamSession',
+    'check_compiler',
     'frame_bytes',
 ]

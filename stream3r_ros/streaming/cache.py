@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -17,19 +18,40 @@ class FrameCache:
     ``num_slots`` bounds the memory: the anchor in slot 0 for ever, the other frames in turn. A
     frame is aimed, computed and settled; until it is settled it is no part of the stream.
     Layers are allocated when they are first used, so what is not computed costs nothing.
+
+    What a step needs to know of the frame is in tensors alone: ``slot`` (1,), always at the same
+    address, holds where it is written, and the length of ``seen`` is how many slots are filled.
+    So one graph of a step serves all frames that see as many.
     """
 
-    def __init__(self, num_slots: int, dtype: str = 'compute') -> None:
+    def __init__(
+        self,
+        num_slots: int,
+        device: torch.device | str = 'cpu',
+        grows: bool = False,
+        dtype: str = 'compute',
+    ) -> None:
+        """Make an empty cache; one that ``grows`` is full after its last frame, as causal."""
         self.num_slots = num_slots
+        self.grows = grows
         self.dtype = dtype
         self.layers: dict[tuple[str | int, ...], FrameStore] = {}
-        self.slot: Slot = 0
-        self.filled = 1
+        self.slot = torch.zeros(1, dtype=torch.int64, device=device)
+        self._slots = torch.zeros(num_slots, dtype=torch.bool, device=device)
+        self.seen = self._slots[:1]
+
+    @property
+    def filled(self) -> int:
+        """How many slots the present frame sees, which are the first ones."""
+        return self.seen.shape[0]
 
     def aim(self, frame: int) -> None:
         """Choose the slot that frame number ``frame`` (from 0) is written to."""
-        self.slot = frame if frame < self.num_slots else 1 + (frame - 1) % (self.num_slots - 1)
-        self.filled = min(frame + 1, self.num_slots)
+        self.slot.fill_(frame if frame < self.num_slots else self._in_turn(frame))
+        self.seen = self._slots[: frame + 1]
+
+    def _in_turn(self, frame: int) -> int:
+        return 1 + (frame - 1) % (self.num_slots - 1)
 
     def settle(self, frame: int, pose_encoding: Tensor | None) -> None:
         """Take note that the frame aimed at is now part of the stream: nothing to do here."""
@@ -89,7 +111,7 @@ class SharedCameraEntries:
 
     def camera_block(self, iteration: int, index: int) -> Attend:
         """Give an attention that adds its own entry and sees all entries so far."""
-        assert isinstance(self.cache.slot, int)
-        entry = self.cache.slot * self.num_iterations + iteration
-        num_entries = self.cache.num_slots * self.num_iterations
-        return self.cache.attend(('camera', index), num_entries, entry, entry + 1)
+        cache, iterations = self.cache, self.num_iterations
+        entry = cache.slot * iterations + iteration
+        filled = (cache.filled - 1) * iterations + iteration + 1
+        return cache.attend(('camera', index), cache.num_slots * iterations, entry, filled)

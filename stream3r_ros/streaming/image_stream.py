@@ -36,6 +36,7 @@ class StreamOptions:
     fit: str = 'crop'
     policy: CachePolicy | None = None
     cache_dtype: str = 'compute'  # of keys and values; mode full keeps none
+    compile: bool = False
 
     def __post_init__(self) -> None:
         check_mode(self.mode, self.window_size)
@@ -59,6 +60,8 @@ class StreamOptions:
     def name(self) -> str:
         """What a frame sees, in a word: the cache policy's name, or full."""
         return self.cache.name if self.cache else 'full'
+        if self.compile and self.mode == 'full':
+            raise ValueError("compile needs mode causal or window, found 'full'")
 
     def describe(self) -> str:
         """Name the mode or policy with its size: what a running stream cannot change."""
@@ -123,7 +126,9 @@ class ImageStream:
         plan_mapping(square, self.image_size, options.fit, network.config.patch_size)
         self._session: StreamSession | None = None
         if options.cache:
-            self._session = StreamSession(network, policy=options.cache, outputs=OUTPUTS)
+            self._session = StreamSession(
+                network, policy=options.cache, outputs=OUTPUTS, compile=options.compile
+            )
             options.cache.num_slots(
                 frame_bytes(
                     network.config, square, network.compute_type, OUTPUTS,

@@ -17,9 +17,15 @@ class KeyframeCache(FrameCache):
     decides together, by their mean distance.
     """
 
-    def __init__(self, policy: CachePolicy, num_slots: int, judging_layer: int) -> None:
+    def __init__(
+        self,
+        policy: CachePolicy,
+        num_slots: int,
+        judging_layer: int,
+        device: torch.device | str = 'cpu',
+    ) -> None:
         """Judge frames by their keys in global block ``judging_layer``."""
-        super().__init__(num_slots, policy.dtype)
+        super().__init__(num_slots, device, dtype=policy.dtype)
         self.policy = policy
         self.judging_layer = judging_layer
         self._frame_of_slot = torch.empty(0)
@@ -28,8 +34,11 @@ class KeyframeCache(FrameCache):
 
     def aim(self, frame: int) -> None:
         """Choose the slot of frame number ``frame``: an empty one, else that of the evicted."""
-        self.slot = frame if frame < self.num_slots else self._evicted(frame)
-        self.filled = min(frame + 1, self.num_slots)
+        if frame < self.num_slots:
+            self.slot.fill_(frame)
+        else:
+            self.slot.copy_(self._evicted(frame))
+        self.seen = self._slots[: frame + 1]
 
     def settle(self, frame: int, pose_encoding: Tensor | None) -> None:
         """Remember by what the frame just written is told from others."""
@@ -40,10 +49,9 @@ class KeyframeCache(FrameCache):
             self._frame_of_slot = torch.zeros(self.num_slots, dtype=torch.int64, device=key.device)
             self._keys = key.new_zeros(len(key), self.num_slots, key.shape[1])
             self._poses = pose.new_zeros(len(pose), self.num_slots, pose.shape[1])
-        slot = torch.as_tensor(self.slot, device=key.device).view(1)
-        self._keys.index_copy_(1, slot, key[:, None])
-        self._poses.index_copy_(1, slot, pose[:, None])
-        self._frame_of_slot.index_fill_(0, slot, frame)
+        self._keys.index_copy_(1, self.slot, key[:, None])
+        self._poses.index_copy_(1, self.slot, pose[:, None])
+        self._frame_of_slot.index_fill_(0, self.slot, frame)
 
     def frames(self, frame_count: int) -> list[int]:
         """List the frames in the slots; reads them from the device."""

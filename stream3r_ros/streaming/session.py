@@ -9,6 +9,7 @@ from stream3r_ros.network import OUTPUTS, Predictions, Stream3R
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.network.stream3r import SizeTables
 from stream3r_ros.streaming.cache import FrameCache
+from stream3r_ros.streaming.graph import StepGraph, check_compiler
 from stream3r_ros.streaming.keyframes import KeyframeCache
 from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy, frame_bytes
 
@@ -31,10 +32,13 @@ class StreamSession:
         max_frames: int = DEFAULT_MAX_FRAMES,
         outputs: Collection[str] = OUTPUTS,
         policy: CachePolicy | None = None,
+        compile: bool = False,
     ) -> None:
         """Prepare a stream; the image size is fixed by its first frame.
 
         A ``policy`` takes the place of mode, window_size and max_frames where it is given.
+        ``compile`` computes the frames whose shapes come again as one compiled graph (see
+        ``StepGraph``); the first of them waits for the compiler.
 
         Raises ValueError for an unknown mode or output, for mode ``full``, which needs all
         frames at once (``Stream3R.forward``), for a mode in which the network's configuration
@@ -58,6 +62,10 @@ class StreamSession:
         self.network = network
         self.policy = policy
         self.outputs = tuple(outputs)
+        self._graph: StepGraph | None = None
+        if compile:
+            check_compiler(network.device)
+            self._graph = StepGraph(network)
         self.reset()
 
     def reset(self) -> None:
@@ -66,6 +74,8 @@ class StreamSession:
         self._tables: SizeTables | None = None
         self._batch_size = 0
         self._cache: FrameCache | None = None
+        if self._graph:
+            self._graph.forget()
 
     @property
     def mode(self) -> str:
@@ -122,19 +132,20 @@ class StreamSession:
         # What a failing step has written lies in a slot that no later frame reads before it is
         # written again; only the assignments at the end make the frame part of the stream.
         cache.aim(self.frame_count)
-        predictions = self.network.predict(
-            images.to(self.network.device, torch.float32)[:, None],
-            tables,
-            cache,
-            starts_stream=self.frame_count == 0,
-            outputs=self.outputs,
-        )
+        predictions = self._predict(images, tables, cache)
         cache.settle(self.frame_count, predictions.pose_encoding)
         self._tables = tables
         self._cache = cache
         self._batch_size = len(images)
         self.frame_count += 1
         return predictions
+
+    def _predict(self, images: Tensor, tables: SizeTables, cache: FrameCache) -> Predictions:
+        frames = images.to(self.network.device, torch.float32)[:, None]
+        if self._graph and self._graph.serves(cache):
+            return self._graph.predict(frames, tables, cache, self.outputs)
+        starts_stream = self.frame_count == 0
+        return self.network.predict(frames, tables, cache, starts_stream, self.outputs)
 
     def _new_cache(self, images: Tensor) -> FrameCache:
         """Make a cache for a stream of images (B, 3, H, W); nothing is reserved yet."""
@@ -146,8 +157,9 @@ class StreamSession:
             )
         )  # fmt: skip
         if self.policy.name == 'keyframes':
-            return KeyframeCache(self.policy, num_slots, network.config.depth - 1)
-        return FrameCache(num_slots, self.policy.dtype)
+            return KeyframeCache(self.policy, num_slots, network.config.depth - 1, network.device)
+        grows = self.policy.name == 'causal'
+        return FrameCache(num_slots, network.device, grows, self.policy.dtype)
 
     def _checked(self, image: Tensor) -> Tensor:
         images = image[None] if image.ndim == 3 else image

@@ -235,6 +235,15 @@ def test_what_cannot_be_had_is_one_sentence(images, capsys, options, message):
     assert error.count('\n') == 1
 
 
+def test_a_missing_compiler_is_told_before_any_weight_is_loaded(images, monkeypatch, capsys):
+    monkeypatch.setenv('CXX', 'no-such-compiler')
+    weights = ('--weights', '/no/such.safetensors', '--device', 'cpu')
+    assert bench(images, *QUICK, *weights, '--compile') == 2
+    error = capsys.readouterr().err
+    assert "'no-such-compiler' is not installed: apt install g++" in error
+    assert error.count('\n') == 1
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

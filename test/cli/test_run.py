@@ -244,6 +244,7 @@ def test_images_of_two_sizes_are_refused_with_both(images, tmp_path, capsys, mod
         (('--weights', '/no/such.safetensors'), '/no/such.safetensors'),
         (('--device', 'abacus'), 'abacus'),
         (('--size', '100'), 'image size is 100, expected a multiple of 14 such as 98 or 112'),
+        (('--compile', '--mode', 'full'), "compile needs mode causal or window, found 'full'"),
     ],
 )
 def test_what_cannot_be_had_is_one_sentence(images, tmp_path, capsys, options, message):

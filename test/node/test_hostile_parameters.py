@@ -30,3 +30,8 @@ def test_any_values_are_allowed_or_refused_in_one_sentence_that_names_one(change
     else:
         assert '\n' not in problem.replace(repr('\n'), '')
         assert any(name in problem for name in changes)
+
+
+def test_a_whole_group_of_frames_is_not_compiled():
+    problem = find_problem(DEFAULTS | {'network.compile': True, 'mode': 'full'})
+    assert problem == "mode must be causal or window while network.compile is true; found 'full'"

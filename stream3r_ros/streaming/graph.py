@@ -1,0 +1,139 @@
+"""The step of one frame as one graph: compiled, and on CUDA recorded once and replayed."""
+
+import dataclasses
+import importlib.util
+import os
+import shutil
+import sysconfig
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stream3r_ros.network import Predictions, Stream3R
+from stream3r_ros.network.stream3r import SizeTables
+from stream3r_ros.streaming.cache import FrameCache
+
+MOST_GRAPHS = 64
+"""torch gives up after 8 for one function; a process may well see more sizes and modes."""
+
+Run = Callable[[], Predictions]
+Record = Callable[[Run], tuple[Predictions, Callable[[], object]]]
+"""Run a step and give what it returned and how to do the same again, into the same tensors."""
+
+
+class StepGraph:
+    """Compute frames whose shapes come again as one graph, without a way back to Python.
+
+    The first frame and those that fill the slots of a bounded cache come once per stream and are
+    left to the network itself, and so is the very last of a causal stream. A causal stream has
+    one graph for any number of frames; a bounded one has a graph of constant shape, which on
+    CUDA is also recorded as a CUDA graph.
+    """
+
+    def __init__(
+        self, network: Stream3R, backend: str = 'inductor', record: Record | None = None
+    ) -> None:
+        """Prepare; nothing is compiled before it is used."""
+        # The compiled code is kept with the function, so sessions of one shape share it.
+        self._predict = torch.compile(
+            network.predict, backend=backend, fullgraph=True, dynamic=False
+        )
+        if record is None and network.device.type == 'cuda':
+            record = record_cuda_graph
+        self._record = record
+        self._recorded: dict[tuple[str, ...], RecordedStep] = {}  # by outputs
+
+    def forget(self) -> None:
+        """Drop what was recorded of one stream's tensors; what is compiled stays."""
+        self._recorded = {}
+
+    @staticmethod
+    def serves(cache: FrameCache) -> bool:
+        """Tell whether the shapes of the frame that the cache is aimed at come again."""
+        if cache.grows:
+            return 1 < cache.filled < cache.num_slots
+        return cache.filled == cache.num_slots
+
+    def predict(
+        self, images: Tensor, tables: SizeTables, cache: FrameCache, outputs: Collection[str]
+    ) -> Predictions:
+        """Predict one frame (B, 1, 3, H, W) that is not the anchor, as ``Stream3R.predict``."""
+        if cache.grows or self._record is None:
+            return self._compiled(images, tables, cache, outputs)
+        recorded = self._recorded.get(tuple(outputs))
+        if recorded is None:
+            recorded = self._recorded[tuple(outputs)] = RecordedStep(
+                lambda static: self._compiled(static, tables, cache, outputs), images, self._record
+            )
+        return recorded(images)
+
+    def _compiled(
+        self, images: Tensor, tables: SizeTables, cache: FrameCache, outputs: Collection[str]
+    ) -> Predictions:
+        # From 2 to all but one: 1 and all have other strides and would be graphs of their own.
+        if cache.grows and cache.num_slots > 3:
+            torch._dynamo.mark_dynamic(cache.seen, 0, min=2, max=cache.num_slots - 1)
+        with torch._dynamo.config.patch(cache_size_limit=MOST_GRAPHS):
+            return self._predict(images, tables, cache, False, tuple(outputs))
+
+
+class RecordedStep:
+    """A step that is done again on the same tensors; only the image in them is another one.
+
+    The slot that the frame is written to changes in place, which the recording follows.
+    """
+
+    def __init__(
+        self, predict: Callable[[Tensor], Predictions], images: Tensor, record: Record
+    ) -> None:
+        self._images = images.clone()
+        self._predictions, self._replay = record(lambda: predict(self._images))
+
+    def __call__(self, images: Tensor) -> Predictions:
+        """Predict; the result is a copy that the next frame does not touch."""
+        self._images.copy_(images)
+        self._replay()
+        return dataclasses.replace(
+            self._predictions,
+            **{
+                field.name: getattr(self._predictions, field.name).clone()
+                for field in dataclasses.fields(self._predictions)
+                if isinstance(getattr(self._predictions, field.name), Tensor)
+            },
+        )
+
+
+def record_cuda_graph(run: Run) -> tuple[Predictions, Callable[[], object]]:
+    """Record a step as a CUDA graph.
+
+    It is run beforehand, on a stream of its own as CUDA asks, so that it is compiled and all
+    libraries are set up; that it writes its frame more than once changes nothing.
+    """
+    side, present = torch.cuda.Stream(), torch.cuda.current_stream()
+    side.wait_stream(present)
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            run()
+    present.wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        predictions = run()
+    return predictions, graph.replay
+
+
+def check_compiler(device: torch.device) -> None:
+    """Raise ValueError when what torch.compile needs on a device is not installed."""
+    if device.type == 'cuda':
+        if importlib.util.find_spec('triton') is None:
+            raise ValueError('compile needs the Python package triton on a CUDA device')
+        return
+    compiler = os.environ.get('CXX', 'g++')
+    if shutil.which(compiler) is None:
+        raise ValueError(
+            f"compile needs a C++ compiler on a CPU, and '{compiler}' is not installed: "
+            'apt install g++'
+        )
+    if not Path(sysconfig.get_paths()['include'], 'Python.h').is_file():
+        raise ValueError('compile needs the headers of Python on a CPU: apt install python3-dev')
