@@ -140,9 +140,10 @@ def _contradiction(values: Mapping[str, Any]) -> str | None:
         return (
             f'frames.map, frames.odom and frames.base must be three different names; found {names}'
         )
-    slashed = [name for name in (*names, values['frames.camera']) if name.startswith('/')]
-    if slashed:
-        return f"names of frames do not begin with a slash (tf2); found '{slashed[0]}'"
+    for frame in ('map', 'odom', 'base', 'camera'):
+        if values[f'frames.{frame}'].startswith('/'):
+            found = values[f'frames.{frame}']
+            return f'frames.{frame} must not begin with a slash (tf2); found {found!r}'
     if values['camera_streams'] == 'shared' and values['mode'] == 'full':
         return "mode must be causal or window while camera_streams is shared; found 'full'"
     source = values['scale.source']

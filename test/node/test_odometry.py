@@ -146,6 +146,17 @@ def test_falling_confidence_reaches_the_message():
         assert (after > before).all()
 
 
+def test_an_unsure_scale_makes_the_way_and_the_speed_unsure():
+    exact, unsure = (
+        drive(Odometer(), [1, 3], lambda t: about('z', 0, (2 * t, 0, 0)), scale_sigma=sigma)[-1]
+        for sigma in (0.0, 0.1)
+    )
+    for part, length in (('pose', 4.0), ('twist', 2.0)):
+        before, after = (variances(getattr(m, part).covariance) for m in (exact, unsure))
+        expected = [(0.1 * length) ** 2, 0, 0, 0, 0, 0]
+        np.testing.assert_allclose(after - before, expected, atol=1e-12)
+
+
 def test_on_the_floor_what_is_fixed_has_the_variance_of_robot_localization():
     message = drive(Odometer(), [0, 1], two_d_mode=True)[1]
     for part in (message.pose, message.twist):
