@@ -45,7 +45,7 @@ class Int8Linear(nn.Module):
             weight = self.weight.to(dtype).mul_(self.weight_scale[:, None].to(dtype))
             return F.linear(x.to(dtype), weight, self.bias)
         product = F.linear(x.to(dtype), self.weight.to(dtype))
-        return product * self.weight_scale.to(dtype) + self.bias
+        return product.mul_(self.weight_scale.to(dtype)).add_(self.bias)
 
 
 class Int8DynamicLinear(Int8Linear):
@@ -57,7 +57,7 @@ class Int8DynamicLinear(Int8Linear):
         missing = max(0, FEWEST_ROWS - len(rows)) if x.is_cuda else 0
         padded = F.pad(rows, (0, 0, 0, missing)) if missing else rows
         sums = torch._int_mm(padded, self.weight.t())[: len(rows)]
-        scaled = sums * row_scale[:, None] * self.weight_scale + self.bias.float()
+        scaled = sums.float().mul_(row_scale[:, None]).mul_(self.weight_scale).add_(self.bias)
         return scaled.to(self.compute_type).unflatten(0, x.shape[:-1])
 
 
@@ -101,6 +101,7 @@ def _row_scales(x: Tensor) -> Tensor:
 
 
 def _rounded(x: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
+    # Beyond the largest code only where a scale was rounded down.
     codes = (x / scales[:, None]).round_().clamp_(-LARGEST, LARGEST)
     return codes.to(torch.int8), scales
 

@@ -25,7 +25,7 @@ from stream3r_ros.network.quantised import (
 )
 
 # Upper bounds against float32: depth relative, rotation in degrees, translation relative. They
-# are about twice what was measured (docs/performance.md).
+# are 1.9 to 3.5 times what was measured (docs/performance.md), for other CPUs round otherwise.
 BOUNDS = {
     ('golden', 'bfloat16', 'none'): (8e-3, 2.5, 1.2e-2),
     ('golden', 'float16', 'none'): (1e-3, 0.4, 1.5e-3),
