@@ -1,72 +1,64 @@
-"""Time and memory per frame of every cache policy that runs for ever, over many frames.
+"""What cache policies, outputs and camera iterations cost a frame, with the demo network.
 
-The demo network over the synthetic room. What a frame costs is compared between the frames that
-follow once all slots are full and the last ones; the policies step in turns, so that whatever
-else the machine does hits all of them.
+Streams that differ in one thing take turns, step by step, in one thread, and processor time is
+measured instead of time: other work on the machine then disturbs all of them alike, and little.
 """
 
 import argparse
-import resource
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from stream3r_ros.images import prepare
-from stream3r_ros.network import load_network
+from stream3r_ros.network import load_network, set_camera_iterations
+from stream3r_ros.sources import open_source
 from stream3r_ros.streaming import CachePolicy, StreamSession
-from stream3r_ros.synthetic import SyntheticSequence
 
-POLICIES = (
-    CachePolicy('window', window_size=12),
-    CachePolicy('keyframes', recent_frames=4, keyframes=8),
+PATH = ('depth', 'pose')
+SETTINGS = (
+    ('causal', CachePolicy('causal', max_frames=100), PATH, 4),
+    ('window 5', CachePolicy('window', window_size=5), PATH, 4),
+    ('keyframes 8 + 4 recent', CachePolicy('keyframes'), PATH, 4),
+    ('window 12', CachePolicy('window', window_size=12), PATH, 4),
+    ('budget 8 MB', CachePolicy('budget', budget_bytes=8_000_000), PATH, 4),
+    ('window 5, pose', CachePolicy('window'), ('pose',), 4),
+    ('window 5, depth, points, pose', CachePolicy('window'), ('depth', 'points', 'pose'), 4),
+    ('window 5, 3 camera iterations', CachePolicy('window'), PATH, 3),
+    ('window 5, 2 camera iterations', CachePolicy('window'), PATH, 2),
+    ('window 5, 1 camera iteration', CachePolicy('window'), PATH, 1),
 )
-SETTLED = 20
-"""Frames after which all slots are full and every code path has run."""
-
-
-def resident_bytes() -> int:
-    """Give the memory that the process holds now."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * resource.getpagesize()
 
 
 def main() -> None:
-    """Step all policies in turns; print the first and the last frames of each."""
+    """Step all streams through the same frames and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--frames', type=int, default=400)
-    parser.add_argument('--compared', type=int, default=100, help='frames at either end')
-    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--frames', type=int, default=100, help='at most 100')
+    parser.add_argument('--last', type=int, default=40, help='frames of which the median is taken')
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    network = load_network('demo', device='cpu', dtype='float32')
-    sessions = [StreamSession(network, policy=policy) for policy in POLICIES]
-    seconds: list[list[float]] = [[] for _ in POLICIES]
-    resident, reserved = [], []
-    for frame in SyntheticSequence(5, options.frames, (84, 112)):
-        image, _ = prepare(frame.image_rgb, 112)
-        for session, taken in zip(sessions, seconds, strict=True):
-            begun = time.perf_counter()
+    torch.set_num_threads(1)
+    sessions = [session_of(*setting[1:]) for setting in SETTINGS]
+    seconds = np.empty((options.frames, len(sessions)))
+    source = iter(open_source('synthetic:0'))
+    for frame in range(options.frames):
+        image, _ = prepare(next(source).image_rgb, sessions[0].network.config.image_size)
+        for number, session in enumerate(sessions):
+            begun = time.thread_time()
             session.step(image)
-            taken.append(time.perf_counter() - begun)
-        resident.append(resident_bytes())
-        reserved.append([session.cache_bytes for session in sessions])
-    early = slice(SETTLED, SETTLED + options.compared)
-    late = slice(-options.compared, None)
-    for index, (policy, taken) in enumerate(zip(POLICIES, seconds, strict=True)):
-        first, last = np.median(taken[early]), np.median(taken[late])
-        print(
-            f'{policy.name}: {1e3 * first:.2f} ms a frame once full, {1e3 * last:.2f} ms in the '
-            f'last {options.compared} of {options.frames}: {100 * (last / first - 1):+.1f} %; '
-            f'keys and values {reserved[SETTLED][index] / 1e6:.1f} MB, then '
-            f'{reserved[-1][index] / 1e6:.1f} MB'
-        )
-    first, last = np.median(resident[early]), np.median(resident[late])
-    print(
-        f'whole process: {first / 1e6:.1f} MB, '
-        f'then {last / 1e6:.1f} MB: {100 * (last / first - 1):+.1f} %'
-    )
+            seconds[frame, number] = time.thread_time() - begun
+    print(f'frames {options.frames - options.last + 1} to {options.frames}')
+    for (name, *_), session, values in zip(SETTINGS, sessions, seconds.T, strict=True):
+        median = 1e3 * np.median(values[-options.last :])
+        megabytes = session.cache_bytes / 1e6
+        seen = len(session.visible_frames)
+        print(f'{name:32} sees {seen:4}, {median:6.2f} ms, {megabytes:8.2f} MB')
+
+
+def session_of(policy: CachePolicy, outputs: tuple[str, ...], iterations: int) -> StreamSession:
+    """Make a session with a network of its own, for iterations are the network's."""
+    network = load_network('demo', device='cpu', dtype='float32')
+    set_camera_iterations(network, iterations)
+    return StreamSession(network, policy=policy, outputs=outputs)
 
 
 if __name__ == '__main__':

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from node_harness import OUTPUTS, NodeProcess, Participant, picture
 from robot import heard_on, running
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
+from stream3r_ros.network.demo import DEMO_CONFIG
+from stream3r_ros.network.iterations import with_camera_iterations
 from stream3r_ros.node.demand import DepthDemand
 from stream3r_ros.node.odometry import Uncertainty
+from stream3r_ros.streaming import frame_bytes
 
 pytestmark = pytest.mark.timeout(120)
 DENSE = ('depth', 'depth_info', 'confidence', 'points')
@@ -93,8 +97,13 @@ def test_a_change_of_policy_begins_a_stream_and_keeps_the_weights(own_domain):
 
 
 def test_poses_alone_compute_no_depth_until_somebody_wants_it(own_domain, tmp_path):
-    with running(own_domain, map__folder=tmp_path) as (robot, _):
-        assert status_of(robot).mean_confidence >= 1
+    parameters = {'map__folder': tmp_path, 'network__camera_iterations': 2}
+    with running(own_domain, **parameters) as (robot, _):
+        status = status_of(robot)
+        assert status.mean_confidence >= 1
+        config = with_camera_iterations(DEMO_CONFIG, 2)
+        one_frame = frame_bytes(config, (84, 112), torch.float32, ('depth', 'pose'))
+        assert status.cache_bytes == 6 * one_frame
         stop_listening(robot, DENSE)
         robot.reset_stream()
         stamps = [robot.publish_and_wait(picture(seed)) for seed in range(3)]
