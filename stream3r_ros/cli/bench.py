@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream3r_ros.cli.run import COMPILE_HELP, positive, width_by_height
+from stream3r_ros.cli.run import (
+    ATTENTION_HELP,
+    ATTENTIONS,
+    COMPILE_HELP,
+    positive,
+    width_by_height,
+)
 
 DESCRIPTION = """\
 Measure a stream of one camera frame after the other, and print a row at frames 1, 20, 40, ...
@@ -22,7 +28,7 @@ are computed from the sizes of the network.
 OUTPUTS = ('depth', 'points', 'pose')
 SETTING_NAMES = (
     'input', 'weights', 'network', 'image_hw', 'mode', 'window_size', 'max_frames', 'outputs',
-    'dtype', 'device', 'threads', 'compile',
+    'dtype', 'device', 'threads', 'compile', 'attention',
 )  # fmt: skip
 
 
@@ -46,6 +52,7 @@ class BenchOptions:
     dtype: str
     threads: int | None
     compile: bool
+    attention: str
     json: Path | None
     plot: Path | None
     compare: Path | None
@@ -119,6 +126,7 @@ def _add_stream_arguments(group: Any) -> None:
         help='type of the computations',
     )
     group.add_argument('--threads', metavar='N', type=positive, help='threads of torch on a CPU')
+    group.add_argument('--attention', choices=ATTENTIONS, default='auto', help=ATTENTION_HELP)
     group.add_argument('--compile', action='store_true', help=COMPILE_HELP)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from stream3r_ros.network import NetworkConfig, Stream3R, load_network
+from stream3r_ros.network.backends import resolve_attention
 from stream3r_ros.network.checkpoint import resolve_device, resolve_dtype
 from stream3r_ros.network.demo import DEMO_CONFIG
 
@@ -23,13 +24,19 @@ def random_config(weights: str) -> NetworkConfig | None:
     return SIZES[name]
 
 
-def open_network(weights: str, device: str, dtype: str, revision: str | None) -> Stream3R:
+def open_network(
+    weights: str, device: str, dtype: str, revision: str | None, attention: str = 'auto'
+) -> Stream3R:
     """Load a network, or make one whose weights are random; raises ValueError."""
     config = random_config(weights)
     if config is None:
-        return load_network(weights, device=device, dtype=dtype, revision=revision)
+        return load_network(
+            weights, device=device, dtype=dtype, revision=revision, attention=attention
+        )
     target = resolve_device(device)
-    return random_network(config, target, resolve_dtype(dtype, target))
+    compute_type = resolve_dtype(dtype, target)
+    attention = resolve_attention(attention, target, compute_type)
+    return random_network(config, target, compute_type).set_attention(attention)
 
 
 def random_network(

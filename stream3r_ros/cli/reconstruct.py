@@ -30,6 +30,7 @@ from stream3r_ros.geometry.cloud import point_grid, valid_depth
 from stream3r_ros.geometry.rigid import transform_points
 from stream3r_ros.network import DEMO_NOTICE, Stream3R, load_network
 from stream3r_ros.network.checkpoint import resolve_device
+from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.sources import FrameSource, SourceFrame, open_source
 from stream3r_ros.streaming import (
     DEFAULT_MAX_FRAMES,
@@ -37,7 +38,6 @@ from stream3r_ros.streaming import (
     ImageStream,
     PreparedImage,
     StreamOptions,
-    check_compiler,
 )
 
 SYNTHETIC_FRAMES = 60
@@ -118,8 +118,9 @@ def reconstruct(options: RunOptions) -> None:
         _stream_options(options, 1)  # raises for full mode
         check_compiler(resolve_device(options.device))
     network = load_network(
-        options.weights, device=options.device, dtype=options.dtype, revision=options.revision
-    )
+        options.weights, device=options.device, dtype=options.dtype, revision=options.revision,
+        attention=options.attention,
+    )  # fmt: skip
     with results_folder(options.out) as folder:
         (folder / 'depth').mkdir()
         result = Reconstruction(

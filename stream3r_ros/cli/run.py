@@ -34,6 +34,11 @@ class Confidence:
         return f'{self.value:g}%' if self.is_percentile else f'{self.value:g}'
 
 
+ATTENTIONS = ('auto', 'sdpa', 'flash_attn')
+ATTENTION_HELP = (
+    'what computes attention across frames: torch (sdpa) or the package flash_attn, on CUDA in '
+    'half precision (default: auto, which is flash_attn where it is installed and serves)'
+)
 COMPILE_HELP = (
     'compile the step of a frame as one graph: faster frames, after one that waits minutes for '
     'the compiler; not in full mode'
@@ -58,6 +63,7 @@ class RunOptions:
     fit: str
     device: str
     dtype: str
+    attention: str
     compile: bool
     voxel: float | None
     confidence: Confidence
@@ -137,6 +143,7 @@ def _add_network_arguments(group: Any) -> None:
         default='auto',
         help='type of the computations',
     )
+    group.add_argument('--attention', choices=ATTENTIONS, default='auto', help=ATTENTION_HELP)
     group.add_argument('--compile', action='store_true', help=COMPILE_HELP)
 
 

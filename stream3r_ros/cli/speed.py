@@ -32,8 +32,9 @@ from stream3r_ros.export import write_bytes
 from stream3r_ros.images import ImageMapping, prepare
 from stream3r_ros.network import Stream3R
 from stream3r_ros.network.checkpoint import resolve_device
+from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.sources import FrameSource, open_source
-from stream3r_ros.streaming import StreamSession, check_compiler
+from stream3r_ros.streaming import StreamSession
 
 DEFAULT_WEIGHTS = 'demo'
 
@@ -52,8 +53,9 @@ def bench(options: BenchOptions) -> None:
     if options.compile:
         check_compiler(resolve_device(options.device))
     network = open_network(
-        options.weights or DEFAULT_WEIGHTS, options.device, options.dtype, options.revision
-    )
+        options.weights or DEFAULT_WEIGHTS, options.device, options.dtype, options.revision,
+        options.attention,
+    )  # fmt: skip
     images = prepared_images(source, network, options)
     first, mapping = next(images)
     settings = settings_of(options, source, network, mapping)
@@ -107,6 +109,7 @@ def settings_of(
         f'{network.device} ({device_name(network.device)})',
         None if network.device.type == 'cuda' else torch.get_num_threads(),
         options.compile,
+        network.attention,
     )
 
 
@@ -124,7 +127,7 @@ def header(settings: SpeedSettings, mapping: ImageMapping, options: BenchOptions
     past = f'window {settings.window_size}' if settings.window_size else 'causal'
     return '\n'.join([
         f'{settings.weights} weights, {past}, {settings.dtype}, {", ".join(settings.outputs)}'
-        + (', compiled' if settings.compile else ''),
+        + f', attention by {settings.attention}{", compiled" if settings.compile else ""}',
         f'fed: {width} x {height} (width x height, {width // patch} x {height // patch} patches) '
         f'from {camera_w} x {camera_h} of {settings.input}, one frame a step',
         f'on: {settings.device}{threads}, torch {torch.__version__}',

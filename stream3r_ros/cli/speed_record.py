@@ -31,7 +31,8 @@ class SpeedSettings:
     dtype: str
     device: str
     threads: int | None
-    compile: bool = False  # so it was before there was a choice
+    compile: bool = False  # as before there was a choice
+    attention: str = 'sdpa'  # as before there was a choice
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from stream3r_ros.network.backends import check_head, resolve_attention
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.demo import DEMO_FOLDER, DEMO_NOTICE
 from stream3r_ros.network.published import PUBLISHED
@@ -48,6 +49,7 @@ def load_network(
     device: str = 'auto',
     dtype: str = 'auto',
     revision: str | None = None,
+    attention: str = 'auto',
 ) -> Stream3R:
     """Load a network in evaluation mode.
 
@@ -55,30 +57,33 @@ def load_network(
     Hugging Face repository id (its local cache serves when the hub is out of reach). Without a
     config.json the published sizes are taken; of the ids in PUBLISHED it is also known how they
     differ, and their licence is said in the log. ``device`` ``auto`` is CUDA where there is one;
-    ``dtype`` ``auto`` is bfloat16 where the device is fast at it. Peak host memory stays near
-    the size of the file.
+    ``dtype`` ``auto`` is bfloat16 where the device is fast at it. ``attention`` across frames is
+    computed by torch (``sdpa``), ``flash_attn`` or, under the masks of a batch, ``flex``; ``auto``
+    is flash_attn where it is installed and serves. Peak host memory stays near the size of the
+    file.
 
     Raises CheckpointError (a ValueError) for a source that cannot be loaded strictly, and
-    ValueError for a device or type that cannot be had.
+    ValueError for a device, type or attention that cannot be had.
     """
     target = resolve_device(device)
     compute_type = resolve_dtype(dtype, target)
+    attention = resolve_attention(attention, target, compute_type)
     is_demo = source == 'demo'
     weights, config = locate(str(DEMO_FOLDER if is_demo else source), revision)
     published = PUBLISHED.get(str(source))
     defaults = published.config if published else NetworkConfig()
-    network = _load_file(
-        weights,
-        NetworkConfig.load(config, defaults) if config else defaults,
-        target,
-        compute_type,
-    )
+    sizes = NetworkConfig.load(config, defaults) if config else defaults
+    check_head(attention, sizes.head_dim)
+    network = _load_file(weights, sizes, target, compute_type).set_attention(attention)
     if published:
         log.warning('%s', published.licence)
     if is_demo:
         log.warning('%s', DEMO_NOTICE)
     network.set_compute_type(compute_type).to(target).eval().requires_grad_(False)
-    log.info('%s loaded on %s in %s', source, target, str(compute_type).removeprefix('torch.'))
+    log.info(
+        '%s loaded on %s in %s, attention by %s',
+        source, target, str(compute_type).removeprefix('torch.'), attention,
+    )  # fmt: skip
     return network
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stream3r_ros.network.aggregator import Aggregator
+from stream3r_ros.network.backends import check_head
 from stream3r_ros.network.block import Block
 from stream3r_ros.network.camera_head import CameraHead
 from stream3r_ros.network.config import NetworkConfig
@@ -46,6 +47,7 @@ class Stream3R(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        self.attention = 'sdpa'
         self.aggregator = Aggregator(config)
         self.camera_head = CameraHead(config)
         self.point_head = DptHead(config, out_channels=4)
@@ -72,6 +74,16 @@ class Stream3R(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
                 module.to(dtype)
+        return self
+
+    def set_attention(self, attention: str) -> 'Stream3R':
+        """Choose what computes the global blocks, of ``sdpa``, ``flash_attn`` and ``flex``.
+
+        The camera head computes in float32 and stays with sdpa, and so does attention inside
+        frames. Raises ValueError for heads that are too wide; see ``resolve_attention``.
+        """
+        check_head(attention, self.config.head_dim)
+        self.attention = attention
         return self
 
     def size_tables(self, image_hw: tuple[int, int]) -> SizeTables:
@@ -115,7 +127,7 @@ class Stream3R(nn.Module):
         """
         images = self._batched(images)
         _, frames, _, height, width = images.shape
-        reach = BatchReach(mode, window_size, frames, visible)  # also checks the mode's name
+        reach = BatchReach(mode, window_size, frames, visible, self.attention)  # checks the mode
         self.config.check_mode(mode if visible is None else 'window')
         tables = self.size_tables((height, width))
         return self.predict(images, tables, reach, starts_stream=True, outputs=outputs)

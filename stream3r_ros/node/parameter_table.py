@@ -9,6 +9,7 @@ from rclpy.parameter import Parameter as RosParameter
 
 from stream3r_ros.images import FITS
 from stream3r_ros.network import MODES
+from stream3r_ros.network.backends import STREAM_ATTENTIONS
 from stream3r_ros.streaming import DEFAULT_MAX_FRAMES
 
 KINDS = {bool: 'a boolean', int: 'an integer', float: 'a number', str: 'a string'}
@@ -110,6 +111,12 @@ PARAMETERS = (
         'network.dtype', 'auto',
         'Type of the large products; auto is bfloat16 where the device is fast at it',
         choices=('auto', 'float32', 'bfloat16', 'float16'),
+    ),
+    Parameter(
+        'network.attention', 'auto',
+        'What computes attention across frames: torch (sdpa) or the package flash_attn, on CUDA '
+        'in half precision; auto is flash_attn where it is installed and serves',
+        choices=STREAM_ATTENTIONS,
     ),
     Parameter(
         'network.threads', 0,

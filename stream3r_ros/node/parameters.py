@@ -28,6 +28,7 @@ class NetworkSettings:
     revision: str
     device: str
     dtype: str
+    attention: str
     threads: int
     compile: bool
 

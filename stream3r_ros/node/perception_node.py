@@ -13,13 +13,14 @@ from std_srvs.srv import SetBool, Trigger
 
 from stream3r_ros.network import Stream3R, load_network
 from stream3r_ros.network.checkpoint import resolve_device
+from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.node import diagnostics, parameters
 from stream3r_ros.node.camera import Camera
 from stream3r_ros.node.frames import listen
 from stream3r_ros.node.log import forward_library_log
 from stream3r_ros.node.track import Track
 from stream3r_ros.node.worker import Worker
-from stream3r_ros.streaming import ImageStream, check_compiler
+from stream3r_ros.streaming import ImageStream
 
 
 class PerceptionNode(LifecycleNodeMixin, Node):
@@ -128,6 +129,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             source.source,
             device=source.device,
             dtype=source.dtype,
+            attention=source.attention,
             revision=source.revision or None,
         )
         ImageStream(network, self.settings.stream)  # raises for options that do not fit it

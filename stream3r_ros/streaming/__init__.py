@@ -1,6 +1,5 @@
 """Sessions and their memory; torch, never ROS."""
 
-from stream3r_ros.streaming.graph import check_compiler
 from stream3r_ros.streaming.image_stream import (
     FrameEstimate,
     ImageStream,
@@ -24,6 +23,5 @@ __all__ = [
     'PreparedImage',
     'StreamOptions',
     'StreamSession',
-    'check_compiler',
     'frame_bytes',
 ]
