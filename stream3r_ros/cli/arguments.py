@@ -20,6 +20,11 @@ WEIGHTS_HELP = (
     'demo, a .safetensors file, a folder with config.json and weights, or a Hugging Face '
     'repository such as yslan/STream3R (default: demo)'
 )
+ATTENTIONS = ('auto', 'sdpa', 'flash_attn')
+ATTENTION_HELP = (
+    'what computes attention across frames: torch (sdpa) or the package flash_attn, on CUDA in '
+    'half precision (default: auto, which is flash_attn where it is installed and serves)'
+)
 COMPILE_HELP = (
     'compile the step of a frame as one graph: faster frames, after one that waits minutes for '
     'the compiler; not in full mode'
@@ -162,6 +167,11 @@ def add_cache_dtype(group: Any) -> None:
         help="type in which keys and values are kept: the computations', or one byte a number "
         '(default: compute)',
     )
+
+
+def add_attention(group: Any) -> None:
+    """Describe --attention."""
+    group.add_argument('--attention', choices=ATTENTIONS, default='auto', help=ATTENTION_HELP)
 
 
 def add_compile(group: Any) -> None:

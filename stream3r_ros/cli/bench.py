@@ -9,6 +9,7 @@ from typing import Any
 
 from stream3r_ros.cli.arguments import (
     CacheOptions,
+    add_attention,
     add_compile,
     add_image_arguments,
     add_mode_arguments,
@@ -34,7 +35,7 @@ WEIGHTS_HELP = (
 OUTPUTS = ('depth', 'points', 'pose')
 SETTING_NAMES = (
     'input', 'weights', 'network', 'image_hw', 'mode', 'window_size', 'max_frames', 'outputs',
-    'dtype', 'device', 'threads', 'cache', 'quantise', 'cache_dtype', 'compile',
+    'dtype', 'device', 'threads', 'cache', 'quantise', 'cache_dtype', 'compile', 'attention',
 )  # fmt: skip
 
 
@@ -61,6 +62,7 @@ class BenchOptions:
     camera_iterations: int | None
     threads: int | None
     compile: bool
+    attention: str
     json: Path | None
     plot: Path | None
     compare: Path | None
@@ -110,6 +112,7 @@ def _add_stream_arguments(group: Any) -> None:
         help='what is computed (default: depth,points,pose)',
     )
     group.add_argument('--threads', metavar='N', type=positive, help='threads of torch on a CPU')
+    add_attention(group)
     add_compile(group)
 
 

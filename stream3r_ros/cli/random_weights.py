@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from stream3r_ros.network import NetworkConfig, Stream3R, load_network
+from stream3r_ros.network.backends import resolve_attention
 from stream3r_ros.network.checkpoint import resolve_device, resolve_dtype
 from stream3r_ros.network.demo import DEMO_CONFIG
 from stream3r_ros.network.quantised import check_quantisation, quantise_layers
@@ -25,18 +26,29 @@ def random_config(weights: str) -> NetworkConfig | None:
 
 
 def open_network(
-    weights: str, device: str, dtype: str, revision: str | None, quantise: str = 'none'
+    weights: str,
+    device: str,
+    dtype: str,
+    revision: str | None,
+    quantise: str = 'none',
+    attention: str = 'auto',
 ) -> Stream3R:
     """Load a network, or make one whose weights are random; raises ValueError."""
     config = random_config(weights)
     if config is None:
         return load_network(
-            weights, device=device, dtype=dtype, quantise=quantise, revision=revision
+            weights,
+            device=device,
+            dtype=dtype,
+            quantise=quantise,
+            revision=revision,
+            attention=attention,
         )
     target = resolve_device(device)
     compute_type = resolve_dtype(dtype, target)
     check_quantisation(quantise, target)
-    network = random_network(config, target, compute_type)
+    attention = resolve_attention(attention, target, compute_type)
+    network = random_network(config, target, compute_type).set_attention(attention)
     quantise_layers(network, quantise)
     return network
 

@@ -40,8 +40,9 @@ from stream3r_ros.network import (
     set_camera_iterations,
 )
 from stream3r_ros.network.checkpoint import resolve_device
+from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.sources import FrameSource, open_source
-from stream3r_ros.streaming import FrameEstimate, check_compiler
+from stream3r_ros.streaming import FrameEstimate
 
 MOST_POINTS = 5_000_000
 
@@ -106,6 +107,7 @@ def reconstruct(options: RunOptions) -> None:
         dtype=options.dtype,
         quantise=options.quantise,
         revision=options.revision,
+        attention=options.attention,
     )
     if options.camera_iterations:
         set_camera_iterations(network, options.camera_iterations)

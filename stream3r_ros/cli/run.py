@@ -9,6 +9,7 @@ from typing import Any
 
 from stream3r_ros.cli.arguments import (
     CacheOptions,
+    add_attention,
     add_compile,
     add_image_arguments,
     add_mode_arguments,
@@ -64,6 +65,7 @@ class RunOptions:
     dtype: str
     quantise: str
     camera_iterations: int | None
+    attention: str
     compile: bool
     voxel: float | None
     confidence: Confidence
@@ -121,6 +123,7 @@ def _add_network_arguments(group: Any) -> None:
         type=positive,
         help='most frames kept in causal and full mode; memory grows with them (default: 64)',
     )
+    add_attention(group)
     add_compile(group)
 
 

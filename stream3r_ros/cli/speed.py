@@ -32,8 +32,9 @@ from stream3r_ros.export import write_bytes
 from stream3r_ros.images import ImageMapping, prepare
 from stream3r_ros.network import Stream3R, set_camera_iterations
 from stream3r_ros.network.checkpoint import resolve_device
+from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.sources import FrameSource, open_source
-from stream3r_ros.streaming import CachePolicy, StreamSession, check_compiler
+from stream3r_ros.streaming import CachePolicy, StreamSession
 
 DEFAULT_WEIGHTS = 'demo'
 
@@ -57,6 +58,7 @@ def bench(options: BenchOptions) -> None:
         options.dtype,
         options.revision,
         options.quantise,
+        options.attention,
     )
     if options.camera_iterations:
         set_camera_iterations(network, options.camera_iterations)
@@ -116,6 +118,7 @@ def settings_of(
         options.quantise,
         options.cache.cache_dtype,
         options.compile,
+        network.attention,
     )
 
 
@@ -146,7 +149,7 @@ def header(settings: SpeedSettings, mapping: ImageMapping, options: BenchOptions
     past = settings.cache or past
     return '\n'.join([
         f'{settings.weights} weights, {past}, {settings.dtype}, {", ".join(settings.outputs)}'
-        + (', compiled' if settings.compile else ''),
+        + f', attention by {settings.attention}{", compiled" if settings.compile else ""}',
         f'trunk weights: {settings.quantise}, keys and values: {settings.cache_dtype}',
         f'fed: {width} x {height} (width x height, {width // patch} x {height // patch} patches) '
         f'from {camera_w} x {camera_h} of {settings.input}, one frame a step',

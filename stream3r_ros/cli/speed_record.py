@@ -32,9 +32,11 @@ class SpeedSettings:
     device: str
     threads: int | None
     cache: str | None = None  # what else than a mode or a window is kept
+    # The rest as it was before there was a choice.
     quantise: str = 'none'
     cache_dtype: str = 'compute'
-    compile: bool = False  # so it was before there was a choice
+    compile: bool = False
+    attention: str = 'sdpa'
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from stream3r_ros.network.backends import check_head, resolve_attention
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.demo import DEMO_FOLDER, DEMO_NOTICE
 from stream3r_ros.network.published import PUBLISHED
@@ -57,6 +58,7 @@ def load_network(
     dtype: str = 'auto',
     quantise: str = 'none',
     revision: str | None = None,
+    attention: str = 'auto',
 ) -> Stream3R:
     """Load a network in evaluation mode.
 
@@ -67,25 +69,24 @@ def load_network(
     ``dtype`` ``auto`` is bfloat16 where the device is fast at it. ``quantise`` keeps the weights
     of the trunk's linear layers in one byte a number: ``int8`` rounds them alone,
     ``int8_dynamic`` also what they are multiplied by; the state dict of such a network is its
-    own. Peak host memory stays near the size of the file.
+    own. ``attention`` across frames is computed by torch (``sdpa``), ``flash_attn`` or, under the
+    masks of a batch, ``flex``; ``auto`` is flash_attn where it is installed and serves. Peak host
+    memory stays near the size of the file.
 
     Raises CheckpointError (a ValueError) for a source that cannot be loaded strictly, and
-    ValueError for a device or type that cannot be had.
+    ValueError for a device, type or attention that cannot be had.
     """
     target = resolve_device(device)
     compute_type = resolve_dtype(dtype, target)
     check_quantisation(quantise, target)
+    attention = resolve_attention(attention, target, compute_type)
     is_demo = source == 'demo'
     weights, config = locate(str(DEMO_FOLDER if is_demo else source), revision)
     published = PUBLISHED.get(str(source))
     defaults = published.config if published else NetworkConfig()
-    network = _load_file(
-        weights,
-        NetworkConfig.load(config, defaults) if config else defaults,
-        target,
-        compute_type,
-        quantise,
-    )
+    sizes = NetworkConfig.load(config, defaults) if config else defaults
+    check_head(attention, sizes.head_dim)
+    network = _load_file(weights, sizes, target, compute_type, quantise).set_attention(attention)
     if published:
         log.warning('%s', published.licence)
     if is_demo:
@@ -93,7 +94,10 @@ def load_network(
     network.set_compute_type(compute_type).to(target).eval().requires_grad_(False)
     weight_type = '' if quantise == 'none' else f', weights of the trunk in {quantise}'
     type_name = str(compute_type).removeprefix('torch.')
-    log.info('%s loaded on %s in %s%s', source, target, type_name, weight_type)
+    log.info(
+        '%s loaded on %s in %s%s, attention by %s',
+        source, target, type_name, weight_type, attention,
+    )  # fmt: skip
     return network
 
 

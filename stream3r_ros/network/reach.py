@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stream3r_ros.network.attention import Attend
+from stream3r_ros.network.backends import kernel_of
 from stream3r_ros.network.config import MODES
+from stream3r_ros.network.flex import FlexAttention
 
 
 class CameraReach(Protocol):
@@ -75,17 +77,22 @@ class BatchReach:
         window_size: int,
         num_frames: int,
         visible: Sequence[Sequence[int]] | None = None,
+        attention: str = 'sdpa',
     ) -> None:
+        """Prepare; ``attention`` names the implementation of the global blocks."""
         check_mode(mode, window_size)
         if visible is not None:
             check_visible(visible, num_frames)
         self.mode = mode if visible is None else 'visible'
         self.num_frames = num_frames
         self.visible = visible or visible_frames(mode, window_size, num_frames)
+        self._kernel = kernel_of(attention)
+        is_flex = attention == 'flex' and self.mode != 'full'
+        self._flex = FlexAttention(seen_table(self.visible)) if is_flex else None
 
     def global_block(self, index: int) -> Attend:
         """Give the same attention for every block."""
-        return self.attend
+        return self._flex or self._attend_by_kernel
 
     def camera_block(self, iteration: int, index: int) -> Attend:
         """Give the same attention for every block and iteration."""
@@ -99,16 +106,28 @@ class BatchReach:
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend over (B, heads, S*P, D)."""
+        return self._attend(F.scaled_dot_product_attention, query, key, value)
+
+    def _attend_by_kernel(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return self._attend(self._kernel, query, key, value)
+
+    def _attend(self, kernel: Attend, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         if self.mode == 'full':
-            return F.scaled_dot_product_attention(query, key, value)
+            return kernel(query, key, value)
         tokens = query.shape[2] // self.num_frames
         mixed = [
-            F.scaled_dot_product_attention(
-                frame_query, _gather(key, seen, tokens), _gather(value, seen, tokens)
-            )
+            kernel(frame_query, _gather(key, seen, tokens), _gather(value, seen, tokens))
             for seen, frame_query in zip(self.visible, query.split(tokens, dim=2), strict=True)
         ]
         return torch.cat(mixed, dim=2)
+
+
+def seen_table(visible: Sequence[Sequence[int]]) -> Tensor:
+    """Turn lists of visible frames into a table (S, S), a row for each that sees."""
+    table = torch.zeros(len(visible), len(visible), dtype=torch.bool, device='cpu')
+    for frame, seen in enumerate(visible):
+        table[frame, list(seen)] = True
+    return table
 
 
 def _gather(x: Tensor, frames: Sequence[int], tokens: int) -> Tensor:

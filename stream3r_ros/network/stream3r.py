@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stream3r_ros.network.aggregator import Aggregator
+from stream3r_ros.network.backends import check_head
 from stream3r_ros.network.camera_head import CameraHead
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.dpt_head import (
@@ -46,6 +47,7 @@ class Stream3R(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        self.attention = 'sdpa'
         self.aggregator = Aggregator(config)
         self.camera_head = CameraHead(config)
         self.point_head = DptHead(config, out_channels=4)
@@ -75,6 +77,16 @@ class Stream3R(nn.Module):
         """
         for head in (self.point_head, self.depth_head):
             head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not typed
+        return self
+
+    def set_attention(self, attention: str) -> 'Stream3R':
+        """Choose what computes the global blocks, of ``sdpa``, ``flash_attn`` and ``flex``.
+
+        The camera head computes in float32 and stays with sdpa, and so does attention inside
+        frames. Raises ValueError for heads that are too wide; see ``resolve_attention``.
+        """
+        check_head(attention, self.config.head_dim)
+        self.attention = attention
         return self
 
     def size_tables(self, image_hw: tuple[int, int]) -> SizeTables:
@@ -118,7 +130,7 @@ class Stream3R(nn.Module):
         """
         images = self._batched(images)
         _, frames, _, height, width = images.shape
-        reach = BatchReach(mode, window_size, frames, visible)  # also checks the mode's name
+        reach = BatchReach(mode, window_size, frames, visible, self.attention)  # checks the mode
         self.config.check_mode(mode if visible is None else 'window')
         tables = self.size_tables((height, width))
         return self.predict(images, tables, reach, starts_stream=True, outputs=outputs)

@@ -9,6 +9,7 @@ from rclpy.parameter import Parameter as RosParameter
 
 from stream3r_ros.images import FITS
 from stream3r_ros.network import MODES
+from stream3r_ros.network.backends import STREAM_ATTENTIONS
 from stream3r_ros.network.quantised import QUANTISATIONS
 from stream3r_ros.node.scale_state import SOURCES
 from stream3r_ros.streaming import CACHE_TYPES, DEFAULT_MAX_FRAMES, POLICIES
@@ -124,6 +125,12 @@ PARAMETERS = (
         'Times that each pose is refined; fewer are faster and less exact, 0 is as often as the '
         'network was trained with',
         bounds=(0, 4),
+    ),
+    Parameter(
+        'network.attention', 'auto',
+        'What computes attention across frames: torch (sdpa) or the package flash_attn, on CUDA '
+        'in half precision; auto is flash_attn where it is installed and serves',
+        choices=STREAM_ATTENTIONS,
     ),
     Parameter(
         'network.threads', 0,

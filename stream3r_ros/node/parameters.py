@@ -31,6 +31,7 @@ class NetworkSettings:
     dtype: str
     quantise: str
     camera_iterations: int
+    attention: str
     threads: int
     compile: bool
 

@@ -13,13 +13,14 @@ from std_srvs.srv import SetBool, Trigger
 
 from stream3r_ros.network import Stream3R, load_network, set_camera_iterations
 from stream3r_ros.network.checkpoint import resolve_device
+from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.node import diagnostics, parameters
 from stream3r_ros.node.camera import Camera
 from stream3r_ros.node.frames import listen
 from stream3r_ros.node.log import forward_library_log
 from stream3r_ros.node.track import Track
 from stream3r_ros.node.worker import Worker
-from stream3r_ros.streaming import ImageStream, StreamOptions, check_compiler
+from stream3r_ros.streaming import ImageStream, StreamOptions
 
 ATTENTION_S = 0.1
 """Seconds between two looks for subscribers."""
@@ -133,6 +134,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             device=source.device,
             dtype=source.dtype,
             quantise=source.quantise,
+            attention=source.attention,
             revision=source.revision or None,
         )
         if source.camera_iterations:

@@ -1,7 +1,6 @@
 """Sessions and their memory; torch, never ROS."""
 
 from stream3r_ros.streaming.cache_types import CACHE_TYPES
-from stream3r_ros.streaming.graph import check_compiler
 from stream3r_ros.streaming.image_stream import (
     FrameEstimate,
     ImageStream,
@@ -26,6 +25,5 @@ __all__ = [
     'PreparedImage',
     'StreamOptions',
     'StreamSession',
-    'check_compiler',
     'frame_bytes',
 ]

@@ -30,11 +30,16 @@ class FrameCache:
         device: torch.device | str = 'cpu',
         grows: bool = False,
         dtype: str = 'compute',
+        kernel: Attend = F.scaled_dot_product_attention,
     ) -> None:
-        """Make an empty cache; one that ``grows`` is full after its last frame, as causal."""
+        """Make an empty cache; one that ``grows`` is full after its last frame, as causal.
+
+        ``kernel`` computes the attention of global blocks.
+        """
         self.num_slots = num_slots
         self.grows = grows
         self.dtype = dtype
+        self.kernel = kernel
         self.layers: dict[tuple[str | int, ...], FrameStore] = {}
         self.slot = torch.zeros(1, dtype=torch.int64, device=device)
         self._slots = torch.zeros(num_slots, dtype=torch.bool, device=device)
@@ -63,11 +68,13 @@ class FrameCache:
 
     def global_block(self, index: int) -> Attend:
         """Give the attention of one global block over the cached frames and this one."""
-        return self._frames('global', index)
+        name = ('global', index)
+        return self.attend(name, self.num_slots, self.slot, self.filled, self.kernel)
 
     def camera_block(self, iteration: int, index: int) -> Attend:
         """Give the attention of one camera trunk block; each iteration has its own cache."""
-        return self._frames('camera', iteration, index)
+        name = ('camera', iteration, index)
+        return self.attend(name, self.num_slots, self.slot, self.filled)
 
     def shared_camera(self, num_iterations: int) -> CameraReach:
         """Give the reach of a camera head whose iterations share one cache per trunk block.
@@ -77,7 +84,12 @@ class FrameCache:
         return SharedCameraEntries(self, num_iterations)
 
     def attend(
-        self, name: tuple[str | int, ...], num_slots: int, slot: Slot, filled: int
+        self,
+        name: tuple[str | int, ...],
+        num_slots: int,
+        slot: Slot,
+        filled: int,
+        kernel: Attend = F.scaled_dot_product_attention,
     ) -> Attend:
         """Give the attention of one layer that writes ``slot`` and sees the ``filled`` first."""
 
@@ -89,12 +101,9 @@ class FrameCache:
                 layer = make_store(dtype, key.shape, num_slots, key.dtype, key.device)
                 self.layers[name] = layer
             keys, values = layer.update(slot, key, value, filled)
-            return F.scaled_dot_product_attention(query, keys, values)
+            return kernel(query, keys, values)
 
         return attend
-
-    def _frames(self, *name: str | int) -> Attend:
-        return self.attend(name, self.num_slots, self.slot, self.filled)
 
     @property
     def nbytes(self) -> int:

@@ -1,22 +1,15 @@
 """The step of one frame as one graph: compiled, and on CUDA recorded once and replayed."""
 
 import dataclasses
-import importlib.util
-import os
-import shutil
-import sysconfig
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from stream3r_ros.network import Predictions, Stream3R
+from stream3r_ros.network.compiler import MOST_GRAPHS
 from stream3r_ros.network.stream3r import SizeTables
 from stream3r_ros.streaming.cache import FrameCache
-
-MOST_GRAPHS = 64
-"""torch gives up after 8 for one function; a process may well see more sizes and modes."""
 
 Run = Callable[[], Predictions]
 Record = Callable[[Run], tuple[Predictions, Callable[[], object]]]
@@ -121,19 +114,3 @@ def record_cuda_graph(run: Run) -> tuple[Predictions, Callable[[], object]]:
     with torch.cuda.graph(graph):
         predictions = run()
     return predictions, graph.replay
-
-
-def check_compiler(device: torch.device) -> None:
-    """Raise ValueError when what torch.compile needs on a device is not installed."""
-    if device.type == 'cuda':
-        if importlib.util.find_spec('triton') is None:
-            raise ValueError('compile needs the Python package triton on a CUDA device')
-        return
-    compiler = os.environ.get('CXX', 'g++')
-    if shutil.which(compiler) is None:
-        raise ValueError(
-            f"compile needs a C++ compiler on a CPU, and '{compiler}' is not installed: "
-            'apt install g++'
-        )
-    if not Path(sysconfig.get_paths()['include'], 'Python.h').is_file():
-        raise ValueError('compile needs the headers of Python on a CPU: apt install python3-dev')

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stream3r_ros.geometry import camera
+from stream3r_ros.network.attention import Attend
 from stream3r_ros.streaming.cache import FrameCache
 from stream3r_ros.streaming.policy import CachePolicy
 
@@ -23,9 +24,10 @@ class KeyframeCache(FrameCache):
         num_slots: int,
         judging_layer: int,
         device: torch.device | str = 'cpu',
+        kernel: Attend = F.scaled_dot_product_attention,
     ) -> None:
         """Judge frames by their keys in global block ``judging_layer``."""
-        super().__init__(num_slots, device, dtype=policy.dtype)
+        super().__init__(num_slots, device, dtype=policy.dtype, kernel=kernel)
         self.policy = policy
         self.judging_layer = judging_layer
         self._frame_of_slot = torch.empty(0)

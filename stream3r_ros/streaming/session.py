@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from stream3r_ros.network import OUTPUTS, Predictions, Stream3R
+from stream3r_ros.network.backends import kernel_of
+from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.network.stream3r import SizeTables
 from stream3r_ros.streaming.cache import FrameCache
-from stream3r_ros.streaming.graph import StepGraph, check_compiler
+from stream3r_ros.streaming.graph import StepGraph
 from stream3r_ros.streaming.keyframes import KeyframeCache
 from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy, frame_bytes
 
@@ -156,10 +158,12 @@ class StreamSession:
                 self.policy.dtype,
             )
         )  # fmt: skip
+        device, kernel = network.device, kernel_of(network.attention)
         if self.policy.name == 'keyframes':
-            return KeyframeCache(self.policy, num_slots, network.config.depth - 1, network.device)
+            judging_layer = network.config.depth - 1
+            return KeyframeCache(self.policy, num_slots, judging_layer, device, kernel)
         grows = self.policy.name == 'causal'
-        return FrameCache(num_slots, network.device, grows, self.policy.dtype)
+        return FrameCache(num_slots, device, grows, self.policy.dtype, kernel)
 
     def _checked(self, image: Tensor) -> Tensor:
         images = image[None] if image.ndim == 3 else image

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from stream3r_ros.cli import bench as bench_arguments
+from stream3r_ros.cli import run as run_arguments
 from stream3r_ros.cli import speed
 from stream3r_ros.cli.main import main
 from stream3r_ros.cli.random_weights import SIZES, random_network
@@ -27,6 +28,7 @@ from stream3r_ros.cli.speed_record import (
 )
 from stream3r_ros.cli.step_meter import StepMeter
 from stream3r_ros.network import OUTPUTS, NetworkConfig
+from stream3r_ros.network.backends import STREAM_ATTENTIONS
 from stream3r_ros.network.demo import DEMO_CONFIG
 from stream3r_ros.streaming import StreamSession
 
@@ -311,6 +313,7 @@ def test_names_on_the_command_line_are_those_of_the_rooms():
     assert bench_arguments.OUTPUTS == OUTPUTS
     fields = [field.name for field in dataclasses.fields(SpeedSettings)]
     assert list(bench_arguments.SETTING_NAMES) == fields
+    assert run_arguments.ATTENTIONS == STREAM_ATTENTIONS
 
 
 def test_help_imports_nothing_heavy():

@@ -102,6 +102,10 @@ def test_compressed_images_are_answered_and_undecodable_ones_refused(own_domain)
 UNLOADABLE = {
     'nothing there': ({'network__source': '/no/such/weights.safetensors'}, 'there are no weights'),
     'no such device': ({'network__device': 'cuda:63'}, "device 'cuda:63' does not exist"),
+    'a package that is not there': (
+        {'network__attention': 'flash_attn'},
+        'attention flash_attn needs the Python package flash-attn, which is not installed',
+    ),
     'no such kind of device': ({'network__device': 'abacus'}, "found 'abacus'"),
     'hub out of reach': (
         {'network__source': 'someone/something'},
