@@ -11,6 +11,7 @@ from stream3r_ros.streaming.policy import (
     POLICIES,
     CachePolicy,
     frame_bytes,
+    special_bytes,
 )
 from stream3r_ros.streaming.session import StreamSession
 
@@ -24,4 +25,5 @@ __all__ = [
     'StreamOptions',
     'StreamSession',
     'frame_bytes',
+    'special_bytes',
 ]

@@ -9,6 +9,7 @@ from torch import Tensor
 from stream3r_ros.network.attention import Attend
 from stream3r_ros.network.reach import CameraReach
 from stream3r_ros.streaming.key_values import KeyValueCache, Slot
+from stream3r_ros.streaming.special_tokens import SpecialTokens
 
 
 class FrameCache:
@@ -29,14 +30,17 @@ class FrameCache:
         device: torch.device | str = 'cpu',
         grows: bool = False,
         kernel: Attend = F.scaled_dot_product_attention,
+        special: SpecialTokens | None = None,
     ) -> None:
         """Make an empty cache; one that ``grows`` is full after its last frame, as causal.
 
-        ``kernel`` computes the attention of global blocks.
+        ``kernel`` computes the attention of global blocks, ``special`` is what stays of frames
+        that are gone.
         """
         self.num_slots = num_slots
         self.grows = grows
         self.kernel = kernel
+        self.special = special
         self.layers: dict[tuple[str | int, ...], KeyValueCache] = {}
         self.slot = torch.zeros(1, dtype=torch.int64, device=device)
         self._slots = torch.zeros(num_slots, dtype=torch.bool, device=device)
@@ -47,26 +51,50 @@ class FrameCache:
         """How many slots the present frame sees, which are the first ones."""
         return self.seen.shape[0]
 
-    def aim(self, frame: int) -> None:
-        """Choose the slot that frame number ``frame`` (from 0) is written to."""
-        self.slot.fill_(frame if frame < self.num_slots else self._in_turn(frame))
-        self.seen = self._slots[: frame + 1]
+    @property
+    def has_last_shapes(self) -> bool:
+        """Tell whether the frames to come have the shapes of the present one."""
+        return self.filled == self.num_slots and (self.special is None or self.special.is_full)
 
-    def _in_turn(self, frame: int) -> int:
-        return 1 + (frame - 1) % (self.num_slots - 1)
+    def aim(self, frame: int) -> None:
+        """Choose the slot that frame number ``frame`` (from 0) is written to.
+
+        It is an empty one, or that of a frame that goes.
+        """
+        self.seen = self._slots[: frame + 1]
+        if frame < self.num_slots:
+            self.slot.fill_(frame)
+            return
+        self._choose(frame)
+        if self.special:
+            self.special.keep(self.slot, frame - self.num_slots)
+
+    def _choose(self, frame: int) -> None:
+        """Set the slot whose frame goes for frame number ``frame``."""
+        self.slot.fill_(1 + (frame - 1) % (self.num_slots - 1))
 
     def settle(self, frame: int, pose_encoding: Tensor | None) -> None:
-        """Take note that the frame aimed at is now part of the stream: nothing to do here."""
+        """Take note that the frame aimed at is now part of the stream."""
+        if self.special:
+            self.special.settle(self.slot)
 
     def frames(self, frame_count: int) -> list[int]:
         """List the frames in the slots, which are those that the last frame saw."""
         recent = range(max(1, frame_count - self.num_slots + 1), frame_count)
         return [0, *recent][:frame_count]
 
+    def special_frames(self, frame_count: int) -> list[int]:
+        """List the frames of which the last frame saw the special tokens alone."""
+        gone = frame_count - self.num_slots
+        kept = self.special.num_kept if self.special else 0
+        return list(range(max(1, gone - kept + 1), gone + 1)) if kept else []
+
     def global_block(self, index: int) -> Attend:
         """Give the attention of one global block over the cached frames and this one."""
-        name = ('global', index)
-        return self.attend(name, self.num_slots, self.slot, self.filled, self.kernel)
+        name, special = ('global', index), self.special
+        kernel = special.added(index, self.kernel) if special else self.kernel
+        attend = self.attend(name, self.num_slots, self.slot, self.filled, kernel)
+        return special.beside(index, attend) if special else attend
 
     def camera_block(self, iteration: int, index: int) -> Attend:
         """Give the attention of one camera trunk block; each iteration has its own cache."""
@@ -103,7 +131,8 @@ class FrameCache:
     @property
     def nbytes(self) -> int:
         """Bytes reserved for all layers."""
-        return sum(layer.nbytes for layer in self.layers.values())
+        special = self.special.nbytes if self.special else 0
+        return special + sum(layer.nbytes for layer in self.layers.values())
 
 
 @dataclass(frozen=True)

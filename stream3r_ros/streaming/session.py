@@ -13,16 +13,23 @@ from stream3r_ros.network.stream3r import SizeTables
 from stream3r_ros.streaming.cache import FrameCache
 from stream3r_ros.streaming.graph import StepGraph
 from stream3r_ros.streaming.keyframes import KeyframeCache
-from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy, frame_bytes
+from stream3r_ros.streaming.policy import (
+    DEFAULT_MAX_FRAMES,
+    CachePolicy,
+    frame_bytes,
+    special_bytes,
+)
+from stream3r_ros.streaming.special_tokens import SpecialTokens
 
 
 class StreamSession:
     """Predict frame by frame; equal to ``Stream3R.forward`` in the same mode.
 
     With a ``policy`` that is no mode, it is equal to ``Stream3R.forward`` when that is told for
-    each frame the ``visible_frames`` of its step. Memory is bounded: keys and values of as many
-    frames as the policy keeps (``window_size`` + 1 in window mode, ``max_frames`` in causal
-    mode), reserved at the first step. Of a past frame nothing else is kept, but the policy
+    each frame the ``visible_frames`` and ``visible_special_frames`` of its step. Memory is
+    bounded: keys and values of as many frames as the policy keeps (``window_size`` + 1 in window
+    mode, ``max_frames`` in causal mode), reserved at the first step, and with ``special_frames``
+    those of a few tokens more. Of a past frame nothing else is kept, but the policy
     ``keyframes`` has one mean key and the pose of each. Several sessions may share one network.
     """
 
@@ -113,6 +120,14 @@ class StreamSession:
         return tuple(self._cache.frames(self.frame_count)) if self._cache else ()
 
     @property
+    def visible_special_frames(self) -> tuple[int, ...]:
+        """The numbers of the frames of which the last step saw the special tokens alone.
+
+        Read back from the device in the policy ``keyframes``.
+        """
+        return tuple(self._cache.special_frames(self.frame_count)) if self._cache else ()
+
+    @property
     def cache_bytes(self) -> int:
         """Bytes reserved for keys and values; 0 before the first step."""
         return self._cache.nbytes if self._cache else 0
@@ -151,15 +166,21 @@ class StreamSession:
 
     def _new_cache(self, images: Tensor) -> FrameCache:
         """Make a cache for a stream of images (B, 3, H, W); nothing is reserved yet."""
-        network, (batch, _, height, width) = self.network, images.shape
-        num_slots = self.policy.num_slots(
-            frame_bytes(network.config, (height, width), network.compute_type, self.outputs, batch)
+        network, policy, (batch, _, height, width) = self.network, self.policy, images.shape
+        config, dtype = network.config, network.compute_type
+        num_slots = policy.num_slots(
+            frame_bytes(config, (height, width), dtype, self.outputs, batch),
+            special_bytes(config, dtype, batch),
         )
         device, kernel = network.device, kernel_of(network.attention)
-        if self.policy.name == 'keyframes':
-            judging_layer = network.config.depth - 1
-            return KeyframeCache(self.policy, num_slots, judging_layer, device, kernel)
-        return FrameCache(num_slots, device, self.policy.name == 'causal', kernel)
+        special = None
+        if policy.special_frames:
+            special = SpecialTokens(
+                config.depth, config.num_special_tokens, num_slots, policy.special_frames, device
+            )
+        if policy.name == 'keyframes':
+            return KeyframeCache(policy, num_slots, config.depth - 1, device, kernel, special)
+        return FrameCache(num_slots, device, policy.name == 'causal', kernel, special)
 
     def _checked(self, image: Tensor) -> Tensor:
         images = image[None] if image.ndim == 3 else image
