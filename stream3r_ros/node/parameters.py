@@ -144,6 +144,10 @@ def _contradiction(values: Mapping[str, Any]) -> str | None:
         return "mode must be causal or window while camera_streams is shared; found 'full'"
     if values['network.compile'] and values['mode'] == 'full':
         return "mode must be causal or window while network.compile is true; found 'full'"
+    try:
+        _stream(values)
+    except ValueError as error:
+        return str(error)
     return None
 
 
@@ -155,15 +159,12 @@ def read(node: Node, parameters: Iterable[Parameter] = PARAMETERS) -> dict[str, 
 def settings(node: Node) -> Settings:
     """Gather the current values of all parameters."""
     v = read(node)
-    stream = ('mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit')
     filters = (
         'min_confidence', 'confidence_percentile', 'min_depth', 'max_depth', 'edge_threshold',
     )  # fmt: skip
     return Settings(
         network=NetworkSettings(**_under(v, 'network')),
-        stream=StreamOptions(
-            **{name: v[name] for name in stream}, compile=v['network.compile']
-        ),
+        stream=_stream(v),
         lazy=v['lazy'],
         cameras=tuple(v['cameras']),
         camera_streams=v['camera_streams'],
@@ -188,6 +189,13 @@ def settings(node: Node) -> Settings:
         lost=LostRule(v['lost.confidence'], v['lost.frames'], v['lost.reset_after']),
         autostart=v['autostart'],
     )  # fmt: skip
+
+
+def _stream(v: Mapping[str, Any]) -> StreamOptions:
+    names = (
+        'mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit', 'start_frames',
+    )  # fmt: skip
+    return StreamOptions(**{name: v[name] for name in names}, compile=v['network.compile'])
 
 
 def _input(v: Mapping[str, Any]) -> InputSettings:

@@ -108,6 +108,14 @@ class FrameCache:
         """
         return SharedCameraEntries(self, num_iterations)
 
+    def layer(self, name: tuple[str | int, ...], like: Tensor, num_slots: int) -> KeyValueCache:
+        """Give the cache of a layer; the first time one is made for frames of ``like``'s shape."""
+        layer = self.layers.get(name)
+        if layer is None:
+            layer = KeyValueCache(like.shape, num_slots, like.dtype, like.device)
+            self.layers[name] = layer
+        return layer
+
     def attend(
         self,
         name: tuple[str | int, ...],
@@ -119,10 +127,7 @@ class FrameCache:
         """Give the attention of one layer that writes ``slot`` and sees the ``filled`` first."""
 
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            layer = self.layers.get(name)
-            if layer is None:
-                layer = KeyValueCache(key.shape, num_slots, key.dtype, key.device)
-                self.layers[name] = layer
+            layer = self.layer(name, key, num_slots)
             keys, values = layer.update(slot, key, value, filled)
             return kernel(query, keys, values)
 

@@ -27,11 +27,18 @@ class StreamOptions:
     image_size: int = 0  # network pixels; 0 is the size that the network was trained at
     fit: str = 'crop'
     compile: bool = False
+    start_frames: int = 1
 
     def __post_init__(self) -> None:
         check_mode(self.mode, self.window_size)
         if self.full_frames < 1:
             raise ValueError(f'full_frames must be at least 1, found {self.full_frames}')
+        room = {'causal': self.max_frames, 'window': 1 + self.window_size, 'full': 1}[self.mode]
+        if not 1 <= self.start_frames <= room:
+            raise ValueError(
+                f'start_frames must be 1 to {room}, the frames that mode {self.mode} keeps; '
+                f'found {self.start_frames}'
+            )
         if self.compile and self.mode == 'full':
             raise ValueError("compile needs mode causal or window, found 'full'")
 
@@ -42,7 +49,8 @@ class StreamOptions:
             'window': f'{self.window_size} frames',
             'full': f'groups of {self.full_frames} frames',
         }
-        return f'{self.mode} ({sizes[self.mode]})'
+        start = f', the first {self.start_frames} together' if self.start_frames > 1 else ''
+        return f'{self.mode} ({sizes[self.mode]}{start})'
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,8 @@ class FrameEstimate:
 class ImageStream:
     """One stream of camera images of one size.
 
-    Causal and window mode answer every image at once. Full mode gathers ``full_frames`` images,
+    Causal and window mode answer every image at once, but of ``start_frames`` above 1 the first
+    ones together, which see each other. Full mode gathers ``full_frames`` images,
     answers all of them together and begins anew, each group with a world of its own. Memory is
     bounded in every mode.
     """
@@ -106,7 +115,8 @@ class ImageStream:
     @property
     def cached_frames(self) -> int:
         """How many frames the next one can look back on."""
-        return self._session.cached_frames if self._session else len(self._gathered)
+        cached = self._session.cached_frames if self._session else 0
+        return cached + len(self._gathered)
 
     @property
     def cache_bytes(self) -> int:
@@ -136,23 +146,31 @@ class ImageStream:
 
         Raises RuntimeError when the stream is full.
         """
-        if self._session:
+        if self._session is None:
+            estimates = self._gather(image, self.options.full_frames, depth_filter)
+        elif self._session.frame_count or self.options.start_frames == 1:
             predictions = self._session.step(image.tensor)
             estimates = _to_host([image], predictions, depth_filter)
         else:
-            estimates = self._gather(image, depth_filter)
+            estimates = self._gather(image, self.options.start_frames, depth_filter)
         self._camera_hw = image.mapping.camera_hw
         return estimates
 
-    def _gather(self, image: PreparedImage, depth_filter: DepthFilter) -> list[FrameEstimate]:
+    def _gather(
+        self, image: PreparedImage, count: int, depth_filter: DepthFilter
+    ) -> list[FrameEstimate]:
         self._gathered.append(image)
-        if len(self._gathered) < self.options.full_frames:
+        if len(self._gathered) < count:
             return []
         images, self._gathered = self._gathered, []
         batch = torch.stack([image.tensor for image in images]).to(self.network.device)
+        return _to_host(images, self._together(batch), depth_filter)
+
+    def _together(self, images: Tensor) -> Predictions:
+        if self._session:
+            return self._session.start(images)
         with torch.inference_mode():
-            predictions = self.network(batch, 'full', outputs=OUTPUTS)
-        return _to_host(images, predictions, depth_filter)
+            return self.network(images, 'full', outputs=OUTPUTS)
 
 
 def _to_host(

@@ -11,6 +11,7 @@ from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.network.stream3r import SizeTables
 from stream3r_ros.streaming.cache import FrameCache
+from stream3r_ros.streaming.chunk import ChunkReach
 from stream3r_ros.streaming.graph import StepGraph
 from stream3r_ros.streaming.keyframes import KeyframeCache
 from stream3r_ros.streaming.policy import (
@@ -155,6 +156,43 @@ class StreamSession:
         self._cache = cache
         self._batch_size = len(images)
         self.frame_count += 1
+        return predictions
+
+    @torch.inference_mode()
+    def start(self, images: Tensor) -> Predictions:
+        """Begin a stream with a chunk of frames that all see each other.
+
+        ``images`` are (S, 3, H, W) or (B, S, 3, H, W), as those of ``step``; returns all S frames.
+        Equal to ``Stream3R.forward`` when that is told that each of them sees all of them. Raises
+        RuntimeError when the stream has begun, ValueError as ``step`` does, for more frames than
+        are kept, and for a network whose camera head shares its cache, which has no meaning for
+        them. Whatever is raised, the session is as it was before the call.
+        """
+        if self.frame_count:
+            raise RuntimeError(
+                f'a chunk begins a stream, but {self.frame_count} frames have been: reset the '
+                f'session first'
+            )
+        sequence = images[None] if images.ndim == 4 else images
+        if sequence.ndim != 5 or not sequence.shape[1]:
+            raise ValueError(
+                f'images must be (S, 3, H, W) or (B, S, 3, H, W), found {tuple(images.shape)}'
+            )
+        first, count = self._checked(sequence[:, 0]), sequence.shape[1]
+        if self.network.config.camera_cache == 'shared':
+            raise ValueError("camera_cache 'shared' has no meaning for a chunk: use step")
+        cache = self._new_cache(first)
+        if count > cache.num_slots:
+            raise ValueError(
+                f'a chunk of {count} frames does not fit: the policy keeps {cache.num_slots}'
+            )
+        frames = sequence.to(self.network.device, torch.float32)
+        height, width = first.shape[-2:]
+        chunk, tables = ChunkReach(cache, count), self.network.size_tables((height, width))
+        predictions = self.network.predict(frames, tables, chunk, True, self.outputs)
+        chunk.settle(predictions.pose_encoding)
+        self._tables, self._cache = tables, cache
+        self._batch_size, self.frame_count = len(first), count
         return predictions
 
     def _predict(self, images: Tensor, tables: SizeTables, cache: FrameCache) -> Predictions:

@@ -51,13 +51,17 @@ class SpecialTokens:
         """Let an attention note the special tokens of the present frame, which stand first."""
 
         def noting(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            if not len(self._present):
-                self._reserve(key)
-            self._present[0, layer] = key[:, :, : self.num_tokens]
-            self._present[1, layer] = value[:, :, : self.num_tokens]
+            self.note(layer, key, value)
             return attend(query, key, value)
 
         return noting
+
+    def note(self, layer: int, key: Tensor, value: Tensor) -> None:
+        """Note the special tokens of the present frame, whose tokens are (B, heads, P, D)."""
+        if not len(self._present):
+            self._reserve(key)
+        self._present[0, layer] = key[:, :, : self.num_tokens]
+        self._present[1, layer] = value[:, :, : self.num_tokens]
 
     def added(self, layer: int, kernel: Attend) -> Attend:
         """Let a kernel see what is kept beside the keys that it is given."""
