@@ -44,7 +44,10 @@ OUTPUTS = {
     'points': (PointCloud2, '/stream3r/points'),
     'status': (StreamStatus, '/stream3r/status'),
 }
-DEFAULTS = {'mode': 'window', 'window_size': 5, 'min_confidence': 1.0, 'points__stride': 0}
+DEFAULTS = {
+    'mode': 'window', 'window_size': 5, 'start_frames': 1, 'min_confidence': 1.0,
+    'points__stride': 0,
+}  # fmt: skip
 
 
 DOMAINS_GIVEN: set[int] = set()

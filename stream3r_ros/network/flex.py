@@ -19,8 +19,13 @@ class FlexAttention:
     or in part, which are found from the frames at their edges.
     """
 
-    def __init__(self, seen: Tensor) -> None:
+    def __init__(
+        self, seen: Tensor, special: Tensor | None = None, num_special_tokens: int = 0
+    ) -> None:
+        """Prepare; of the frames in row i of ``special`` only the first few tokens are seen."""
         self.seen = seen
+        self.special = torch.zeros_like(seen) if special is None else special
+        self.num_special_tokens = num_special_tokens
         self._mask = None
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -34,12 +39,14 @@ class FlexAttention:
     def _block_mask(self, num_tokens: int, device: torch.device):
         from torch.nn.attention.flex_attention import BlockMask
 
-        seen, tokens = self.seen.to(device), num_tokens // len(self.seen)
+        seen, special = self.seen.to(device), self.special.to(device)
+        tokens, first = num_tokens // len(seen), self.num_special_tokens
 
         def mask_mod(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-            return seen[query // tokens, key // tokens]
+            row, column = query // tokens, key // tokens
+            return seen[row, column] | (special[row, column] & (key % tokens < first))
 
-        partly, wholly = (mask.to(device) for mask in seen_blocks(self.seen.cpu(), tokens))
+        partly, wholly = (mask.to(device) for mask in seen_blocks(self.seen, self.special, tokens))
         return BlockMask.from_kv_blocks(
             *_listed(partly), *_listed(wholly), BLOCK, mask_mod, (num_tokens, num_tokens)
         )
@@ -52,21 +59,24 @@ def _compiled() -> Callable[..., Tensor]:
     return torch.compile(flex_attention, fullgraph=True, dynamic=False)
 
 
-def seen_blocks(seen: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
-    """Tell which blocks of tokens see which others in part, and which wholly.
+def seen_blocks(seen: Tensor, special: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
+    """Tell which blocks of tokens may see which others in part, and which wholly.
 
-    ``seen`` is (S, S); both results are (blocks, blocks), for S * ``tokens`` tokens.
+    ``seen`` and ``special`` are (S, S); results are (blocks, blocks), for S * ``tokens`` tokens.
     """
     num_tokens = len(seen) * tokens
     begin = torch.arange(0, num_tokens, BLOCK)
     first, last = begin // tokens, (begin + BLOCK).clamp(max=num_tokens).sub(1) // tokens
-    # A block covers a rectangle of pairs of frames; sums over rectangles from running sums.
-    sums = F.pad(seen.int().cumsum(0).cumsum(1), (1, 0, 1, 0))
-    above, below = sums[first], sums[last + 1]
-    count = below[:, last + 1] - below[:, first] - above[:, last + 1] + above[:, first]
+
+    def count(pairs: Tensor) -> Tensor:
+        # A block covers a rectangle of pairs of frames; sums over rectangles from running sums.
+        sums = F.pad(pairs.int().cumsum(0).cumsum(1), (1, 0, 1, 0))
+        above, below = sums[first], sums[last + 1]
+        return below[:, last + 1] - below[:, first] - above[:, last + 1] + above[:, first]
+
     frames = last - first + 1
-    wholly = count == frames[:, None] * frames
-    return (count > 0) & ~wholly, wholly
+    wholly = count(seen) == frames[:, None] * frames
+    return (count(seen | special) > 0) & ~wholly, wholly
 
 
 def _listed(blocks: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """Which frames a frame sees: the attention modes of a batch, without a dense mask."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -63,10 +64,37 @@ def check_visible(visible: Sequence[Sequence[int]], num_frames: int) -> None:
             )
 
 
+def check_special(
+    special: Sequence[Sequence[int]], visible: Sequence[Sequence[int]] | None, num_frames: int
+) -> None:
+    """Raise ValueError unless ``special`` goes with ``visible`` and names none that is in it."""
+    if visible is None or len(special) != num_frames:
+        raise ValueError(
+            f'special needs visible beside it and a list for each of {num_frames} frames, '
+            f'found {len(special)} lists'
+        )
+    for frame, (others, seen) in enumerate(zip(special, visible, strict=True)):
+        exist = all(0 <= other < num_frames for other in others)
+        if not exist or len({*others, *seen}) < len(others) + len(seen):
+            raise ValueError(
+                f'frame {frame} may see special tokens of others of 0..{num_frames - 1} that it '
+                f'does not see wholly, once each; found {list(others)}'
+            )
+
+
+@dataclass(frozen=True)
+class SpecialReach:
+    """Frames of which a frame sees the special tokens alone, in the global blocks."""
+
+    visible: Sequence[Sequence[int]]  # a list for each frame
+    num_tokens: int  # which stand first in each frame
+
+
 class BatchReach:
     """All frames of a sequence at once, each seeing what ``mode`` lets it see.
 
     ``visible``, the frames that each frame sees, takes the place of the mode's where it is given.
+    ``special`` is what a frame sees beside.
     Queries go frame by frame over slices of the keys, so the extra memory is linear in the
     number of frames: at most what one frame sees is copied at a time.
     """
@@ -78,21 +106,31 @@ class BatchReach:
         num_frames: int,
         visible: Sequence[Sequence[int]] | None = None,
         attention: str = 'sdpa',
+        special: SpecialReach | None = None,
     ) -> None:
         """Prepare; ``attention`` names the implementation of the global blocks."""
         check_mode(mode, window_size)
         if visible is not None:
             check_visible(visible, num_frames)
+        if special is not None:
+            check_special(special.visible, visible, num_frames)
         self.mode = mode if visible is None else 'visible'
         self.num_frames = num_frames
         self.visible = visible or visible_frames(mode, window_size, num_frames)
         self._kernel = kernel_of(attention)
         is_flex = attention == 'flex' and self.mode != 'full'
-        self._flex = FlexAttention(seen_table(self.visible)) if is_flex else None
+        self._flex = self._flex_attention(special) if is_flex else None
+        self._special = special
+
+    def _flex_attention(self, special: SpecialReach | None) -> FlexAttention:
+        seen = seen_table(self.visible)
+        if special is None:
+            return FlexAttention(seen)
+        return FlexAttention(seen, seen_table(special.visible), special.num_tokens)
 
     def global_block(self, index: int) -> Attend:
         """Give the same attention for every block."""
-        return self._flex or self._attend_by_kernel
+        return self._flex or self._attend_across
 
     def camera_block(self, iteration: int, index: int) -> Attend:
         """Give the same attention for every block and iteration."""
@@ -108,18 +146,36 @@ class BatchReach:
         """Attend over (B, heads, S*P, D)."""
         return self._attend(F.scaled_dot_product_attention, query, key, value)
 
-    def _attend_by_kernel(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return self._attend(self._kernel, query, key, value)
+    def _attend_across(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return self._attend(self._kernel, query, key, value, self._special)
 
-    def _attend(self, kernel: Attend, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def _attend(
+        self,
+        kernel: Attend,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        special: SpecialReach | None = None,
+    ) -> Tensor:
         if self.mode == 'full':
             return kernel(query, key, value)
         tokens = query.shape[2] // self.num_frames
-        mixed = [
-            kernel(frame_query, _gather(key, seen, tokens), _gather(value, seen, tokens))
-            for seen, frame_query in zip(self.visible, query.split(tokens, dim=2), strict=True)
-        ]
+        mixed = []
+        for frame, frame_query in enumerate(query.split(tokens, dim=2)):
+            seen = (_gather(x, self.visible[frame], tokens) for x in (key, value))
+            if special:
+                first = (
+                    _first_tokens(x, special.visible[frame], tokens, special.num_tokens)
+                    for x in (key, value)
+                )
+                seen = (torch.cat(pair, dim=2) for pair in zip(seen, first, strict=True))
+            mixed.append(kernel(frame_query, *seen))
         return torch.cat(mixed, dim=2)
+
+
+def _first_tokens(x: Tensor, frames: Sequence[int], tokens: int, count: int) -> Tensor:
+    """Give the first ``count`` tokens of some frames, maybe of none."""
+    return torch.cat([x[:, :, :0], *(x[:, :, f * tokens :][:, :, :count] for f in frames)], dim=2)
 
 
 def seen_table(visible: Sequence[Sequence[int]]) -> Tensor:

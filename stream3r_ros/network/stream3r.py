@@ -19,7 +19,7 @@ from stream3r_ros.network.dpt_head import (
 )
 from stream3r_ros.network.linear import Linear
 from stream3r_ros.network.predictions import Predictions
-from stream3r_ros.network.reach import BatchReach, Reach
+from stream3r_ros.network.reach import BatchReach, Reach, SpecialReach
 from stream3r_ros.network.rotary import RotaryTable, rotary_table
 
 OUTPUTS = ('depth', 'points', 'pose')
@@ -118,22 +118,30 @@ class Stream3R(nn.Module):
         window_size: int = 5,
         outputs: Collection[str] = OUTPUTS,
         visible: Sequence[Sequence[int]] | None = None,
+        special: Sequence[Sequence[int]] | None = None,
     ) -> Predictions:
         """Predict a whole sequence at once.
 
         ``images`` are (B, S, 3, H, W) or (S, 3, H, W), RGB in [0, 1]; sides are multiples of the
         patch size. The first frame is the anchor. ``visible``, the frames that each frame sees
-        (itself among them), takes the place of the mode's where it is given.
+        (itself among them), takes the place of the mode's where it is given; ``special`` are the
+        frames of which it sees, beside them, camera and register tokens in the global blocks.
 
         Raises ValueError for another shape or mode, for a mode in which the network's
-        configuration has no meaning, and where ``visible`` names a frame that is not there.
+        configuration has no meaning, and where ``visible`` or ``special`` names a frame that
+        is not there.
         """
         images = self._batched(images)
         _, frames, _, height, width = images.shape
-        reach = BatchReach(mode, window_size, frames, visible, self.attention)  # checks the mode
+        reach = BatchReach(  # also checks the mode's name
+            mode, window_size, frames, visible, self.attention, self._special_reach(special)
+        )
         self.config.check_mode(mode if visible is None else 'window')
         tables = self.size_tables((height, width))
         return self.predict(images, tables, reach, starts_stream=True, outputs=outputs)
+
+    def _special_reach(self, special: Sequence[Sequence[int]] | None) -> SpecialReach | None:
+        return None if special is None else SpecialReach(special, self.config.num_special_tokens)
 
     def predict(
         self,

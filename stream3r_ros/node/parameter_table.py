@@ -185,6 +185,13 @@ PARAMETERS = (
         bounds=(1e-3, 1e6), live=True,
     ),
     Parameter(
+        'start_frames', 1,
+        'Frames that begin a stream together, each seeing all of them, answered with the last of '
+        'them; no more than the mode keeps (1 in mode full); a change restarts the '
+        'stream',
+        bounds=(1, 256), live=True,
+    ),
+    Parameter(
         'full_frames', 8, 'Frames that mode full gathers and computes together', bounds=(1, 256)
     ),
     Parameter(

@@ -154,6 +154,10 @@ def _contradiction(values: Mapping[str, Any]) -> str | None:
         return f"cache.policy must be auto while mode is full; found '{values['cache.policy']}'"
     if values['network.compile'] and values['mode'] == 'full':
         return "mode must be causal or window while network.compile is true; found 'full'"
+    try:
+        stream_options(values)
+    except ValueError as error:
+        return str(error)
     return None
 
 
@@ -204,8 +208,10 @@ def settings(node: Node) -> Settings:
 
 
 def stream_options(v: Mapping[str, Any]) -> StreamOptions:
-    """Gather what a stream is made of from parameters by name, which are good ones."""
-    names = ('mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit')
+    """Gather what a stream is made of from parameters by name; raises ValueError."""
+    names = (
+        'mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit', 'start_frames',
+    )  # fmt: skip
     policy = None
     if v['cache.policy'] != 'auto':
         policy = CachePolicy(

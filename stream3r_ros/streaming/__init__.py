@@ -12,6 +12,7 @@ from stream3r_ros.streaming.policy import (
     POLICIES,
     CachePolicy,
     frame_bytes,
+    special_bytes,
 )
 from stream3r_ros.streaming.session import StreamSession
 
@@ -26,4 +27,5 @@ __all__ = [
     'StreamOptions',
     'StreamSession',
     'frame_bytes',
+    'special_bytes',
 ]

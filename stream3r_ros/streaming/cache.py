@@ -10,6 +10,7 @@ from stream3r_ros.network.attention import Attend
 from stream3r_ros.network.reach import CameraReach
 from stream3r_ros.streaming.cache_types import FrameStore, make_store
 from stream3r_ros.streaming.key_values import Slot
+from stream3r_ros.streaming.special_tokens import SpecialTokens
 
 
 class FrameCache:
@@ -31,15 +32,18 @@ class FrameCache:
         grows: bool = False,
         dtype: str = 'compute',
         kernel: Attend = F.scaled_dot_product_attention,
+        special: SpecialTokens | None = None,
     ) -> None:
         """Make an empty cache; one that ``grows`` is full after its last frame, as causal.
 
-        ``kernel`` computes the attention of global blocks.
+        ``kernel`` computes the attention of global blocks, ``special`` is what stays of frames
+        that are gone.
         """
         self.num_slots = num_slots
         self.grows = grows
         self.dtype = dtype
         self.kernel = kernel
+        self.special = special
         self.layers: dict[tuple[str | int, ...], FrameStore] = {}
         self.slot = torch.zeros(1, dtype=torch.int64, device=device)
         self._slots = torch.zeros(num_slots, dtype=torch.bool, device=device)
@@ -50,26 +54,50 @@ class FrameCache:
         """How many slots the present frame sees, which are the first ones."""
         return self.seen.shape[0]
 
-    def aim(self, frame: int) -> None:
-        """Choose the slot that frame number ``frame`` (from 0) is written to."""
-        self.slot.fill_(frame if frame < self.num_slots else self._in_turn(frame))
-        self.seen = self._slots[: frame + 1]
+    @property
+    def has_last_shapes(self) -> bool:
+        """Tell whether the frames to come have the shapes of the present one."""
+        return self.filled == self.num_slots and (self.special is None or self.special.is_full)
 
-    def _in_turn(self, frame: int) -> int:
-        return 1 + (frame - 1) % (self.num_slots - 1)
+    def aim(self, frame: int) -> None:
+        """Choose the slot that frame number ``frame`` (from 0) is written to.
+
+        It is an empty one, or that of a frame that goes.
+        """
+        self.seen = self._slots[: frame + 1]
+        if frame < self.num_slots:
+            self.slot.fill_(frame)
+            return
+        self._choose(frame)
+        if self.special:
+            self.special.keep(self.slot, frame - self.num_slots)
+
+    def _choose(self, frame: int) -> None:
+        """Set the slot whose frame goes for frame number ``frame``."""
+        self.slot.fill_(1 + (frame - 1) % (self.num_slots - 1))
 
     def settle(self, frame: int, pose_encoding: Tensor | None) -> None:
-        """Take note that the frame aimed at is now part of the stream: nothing to do here."""
+        """Take note that the frame aimed at is now part of the stream."""
+        if self.special:
+            self.special.settle(self.slot)
 
     def frames(self, frame_count: int) -> list[int]:
         """List the frames in the slots, which are those that the last frame saw."""
         recent = range(max(1, frame_count - self.num_slots + 1), frame_count)
         return [0, *recent][:frame_count]
 
+    def special_frames(self, frame_count: int) -> list[int]:
+        """List the frames of which the last frame saw the special tokens alone."""
+        gone = frame_count - self.num_slots
+        kept = self.special.num_kept if self.special else 0
+        return list(range(max(1, gone - kept + 1), gone + 1)) if kept else []
+
     def global_block(self, index: int) -> Attend:
         """Give the attention of one global block over the cached frames and this one."""
-        name = ('global', index)
-        return self.attend(name, self.num_slots, self.slot, self.filled, self.kernel)
+        name, special = ('global', index), self.special
+        kernel = special.added(index, self.kernel) if special else self.kernel
+        attend = self.attend(name, self.num_slots, self.slot, self.filled, kernel)
+        return special.beside(index, attend) if special else attend
 
     def camera_block(self, iteration: int, index: int) -> Attend:
         """Give the attention of one camera trunk block; each iteration has its own cache."""
@@ -83,6 +111,16 @@ class FrameCache:
         """
         return SharedCameraEntries(self, num_iterations)
 
+    def layer(self, name: tuple[str | int, ...], like: Tensor, num_slots: int) -> FrameStore:
+        """Give the cache of a layer; the first time one is made for frames of ``like``'s shape."""
+        layer = self.layers.get(name)
+        if layer is None:
+            # Those of the camera head are few and float32 in any case.
+            dtype = self.dtype if name[0] == 'global' else 'compute'
+            layer = make_store(dtype, like.shape, num_slots, like.dtype, like.device)
+            self.layers[name] = layer
+        return layer
+
     def attend(
         self,
         name: tuple[str | int, ...],
@@ -94,12 +132,7 @@ class FrameCache:
         """Give the attention of one layer that writes ``slot`` and sees the ``filled`` first."""
 
         def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            layer = self.layers.get(name)
-            if layer is None:
-                # Those of the camera head are few and float32 in any case.
-                dtype = self.dtype if name[0] == 'global' else 'compute'
-                layer = make_store(dtype, key.shape, num_slots, key.dtype, key.device)
-                self.layers[name] = layer
+            layer = self.layer(name, key, num_slots)
             keys, values = layer.update(slot, key, value, filled)
             return kernel(query, keys, values)
 
@@ -108,7 +141,8 @@ class FrameCache:
     @property
     def nbytes(self) -> int:
         """Bytes reserved for all layers."""
-        return sum(layer.nbytes for layer in self.layers.values())
+        special = self.special.nbytes if self.special else 0
+        return special + sum(layer.nbytes for layer in self.layers.values())
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class StepGraph:
         """Tell whether the shapes of the frame that the cache is aimed at come again."""
         if cache.grows:
             return 1 < cache.filled < cache.num_slots
-        return cache.filled == cache.num_slots
+        return cache.has_last_shapes
 
     def predict(
         self, images: Tensor, tables: SizeTables, cache: FrameCache, outputs: Collection[str]

@@ -37,15 +37,23 @@ class StreamOptions:
     policy: CachePolicy | None = None
     cache_dtype: str = 'compute'  # of keys and values; mode full keeps none
     compile: bool = False
+    start_frames: int = 1
 
     def __post_init__(self) -> None:
         check_mode(self.mode, self.window_size)
         check_cache_type(self.cache_dtype)
         if self.full_frames < 1:
             raise ValueError(f'full_frames must be at least 1, found {self.full_frames}')
+        cache = self.cache
         if self.mode == 'full' and self.policy is not None:
             raise ValueError(
                 f"mode 'full' keeps no cache and takes no cache policy; found '{self.policy.name}'"
+            )
+        room = cache.most_frames if cache else 1
+        if self.start_frames < 1 or (room and self.start_frames > room):
+            raise ValueError(
+                f'start_frames must be 1 to {room}, the frames that mode {self.name} keeps; '
+                f'found {self.start_frames}'
             )
 
     @property
@@ -67,7 +75,8 @@ class StreamOptions:
         """Name the mode or policy with its size: what a running stream cannot change."""
         if self.cache is None:
             return f'full (groups of {self.full_frames} frames)'
-        return self.cache.describe()
+        start = f', the first {self.start_frames} together' if self.start_frames > 1 else ''
+        return self.cache.describe() + start
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,8 @@ class FrameEstimate:
 class ImageStream:
     """One stream of camera images of one size.
 
-    With a cache every image is answered at once. Full mode gathers ``full_frames`` images,
+    With a cache every image is answered at once, but of ``start_frames`` above 1 the first ones
+    together, which see each other. Full mode gathers ``full_frames`` images,
     answers all of them together and begins anew, each group with a world of its own. Memory is
     bounded in every mode.
     """
@@ -147,7 +157,8 @@ class ImageStream:
     @property
     def cached_frames(self) -> int:
         """How many frames the next one can look back on."""
-        return self._session.cached_frames if self._session else len(self._gathered)
+        cached = self._session.cached_frames if self._session else 0
+        return cached + len(self._gathered)
 
     @property
     def cache_bytes(self) -> int:
@@ -185,27 +196,37 @@ class ImageStream:
         if self._session:
             # Heads keep nothing of a frame, so that they may come and go within a stream.
             self._session.outputs = OUTPUTS if with_depth else POSE_ALONE
+        if self._session is None:
+            count = self.options.full_frames
+            estimates = self._gather(image, count, depth_filter, with_depth)
+        elif self._session.frame_count or self.options.start_frames == 1:
             predictions = self._session.step(image.tensor)
             estimates = _to_host([image], predictions, depth_filter)
         else:
-            estimates = self._gather(image, depth_filter, with_depth)
+            count = self.options.start_frames
+            estimates = self._gather(image, count, depth_filter, with_depth)
         self._camera_hw = image.mapping.camera_hw
         return estimates
 
     def _gather(
-        self, image: PreparedImage, depth_filter: DepthFilter, with_depth: bool
+        self, image: PreparedImage, count: int, depth_filter: DepthFilter, with_depth: bool
     ) -> list[FrameEstimate]:
         self._gathered.append(image)
         self._is_depth_awaited |= with_depth
-        if len(self._gathered) < self.options.full_frames:
+        if len(self._gathered) < count:
             return []
         images, self._gathered = self._gathered, []
         outputs = OUTPUTS if self._is_depth_awaited else POSE_ALONE
         self._is_depth_awaited = False
         batch = torch.stack([image.tensor for image in images]).to(self.network.device)
+        return _to_host(images, self._together(batch, outputs), depth_filter)
+
+    def _together(self, images: Tensor, outputs: tuple[str, ...]) -> Predictions:
+        if self._session:
+            self._session.outputs = outputs
+            return self._session.start(images)
         with torch.inference_mode():
-            predictions = self.network(batch, 'full', outputs=outputs)
-        return _to_host(images, predictions, depth_filter)
+            return self.network(images, 'full', outputs=outputs)
 
 
 def _to_host(

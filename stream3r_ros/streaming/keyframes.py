@@ -8,6 +8,7 @@ from stream3r_ros.geometry import camera
 from stream3r_ros.network.attention import Attend
 from stream3r_ros.streaming.cache import FrameCache
 from stream3r_ros.streaming.policy import CachePolicy
+from stream3r_ros.streaming.special_tokens import SpecialTokens
 
 
 class KeyframeCache(FrameCache):
@@ -25,22 +26,19 @@ class KeyframeCache(FrameCache):
         judging_layer: int,
         device: torch.device | str = 'cpu',
         kernel: Attend = F.scaled_dot_product_attention,
+        special: SpecialTokens | None = None,
     ) -> None:
         """Judge frames by their keys in global block ``judging_layer``."""
-        super().__init__(num_slots, device, dtype=policy.dtype, kernel=kernel)
+        super().__init__(num_slots, device, dtype=policy.dtype, kernel=kernel, special=special)
         self.policy = policy
         self.judging_layer = judging_layer
         self._frame_of_slot = torch.empty(0)
         self._keys = torch.empty(0)  # (B, slots, C), the mean key of each frame, of length 1
         self._poses = torch.empty(0)  # (B, slots, 12), camera centre and scaled rotation
+        self._frame_of_seat = torch.empty(0)  # of frames whose special tokens are kept
 
-    def aim(self, frame: int) -> None:
-        """Choose the slot of frame number ``frame``: an empty one, else that of the evicted."""
-        if frame < self.num_slots:
-            self.slot.fill_(frame)
-        else:
-            self.slot.copy_(self._evicted(frame))
-        self.seen = self._slots[: frame + 1]
+    def _choose(self, frame: int) -> None:
+        self.slot.copy_(self._evicted(frame))
 
     def settle(self, frame: int, pose_encoding: Tensor | None) -> None:
         """Remember by what the frame just written is told from others."""
@@ -51,6 +49,12 @@ class KeyframeCache(FrameCache):
             self._frame_of_slot = torch.zeros(self.num_slots, dtype=torch.int64, device=key.device)
             self._keys = key.new_zeros(len(key), self.num_slots, key.shape[1])
             self._poses = pose.new_zeros(len(pose), self.num_slots, pose.shape[1])
+            num_kept = self.special.num_kept if self.special else 0
+            self._frame_of_seat = self._frame_of_slot.new_zeros(num_kept)
+        super().settle(frame, pose_encoding)
+        if self.special and frame >= self.num_slots:
+            gone = self._frame_of_slot.index_select(0, self.slot)
+            self._frame_of_seat.index_copy_(0, self.special.seat, gone)
         self._keys.index_copy_(1, self.slot, key[:, None])
         self._poses.index_copy_(1, self.slot, pose[:, None])
         self._frame_of_slot.index_fill_(0, self.slot, frame)
@@ -58,6 +62,10 @@ class KeyframeCache(FrameCache):
     def frames(self, frame_count: int) -> list[int]:
         """List the frames in the slots; reads them from the device."""
         return sorted(self._frame_of_slot[: min(frame_count, self.num_slots)].tolist())
+
+    def special_frames(self, frame_count: int) -> list[int]:
+        """List the frames of which only special tokens are kept; reads them from the device."""
+        return sorted(self._frame_of_seat[: max(0, frame_count - self.num_slots)].tolist())
 
     def distances(self) -> Tensor:
         """Measure how different the frames in the slots are: (slots, slots), symmetric."""

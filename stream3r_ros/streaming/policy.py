@@ -31,6 +31,9 @@ class CachePolicy:
     ``dtype`` is the type in which keys and values are kept: ``compute``, the network's, or one of
     one byte a number, ``int8`` or ``float8``.
 
+    Of the ``special_frames`` frames that were forgotten last, all but a ``causal`` stream still
+    see the camera and register tokens in the global blocks; see ``special_bytes``.
+
     Raises ValueError for an unknown name and for a number that is out of range.
     """
 
@@ -43,6 +46,7 @@ class CachePolicy:
     pose_weight: float = 1.0
     budget_bytes: int = 0
     dtype: str = 'compute'
+    special_frames: int = 0
 
     def __post_init__(self) -> None:
         if self.name not in POLICIES:
@@ -53,6 +57,13 @@ class CachePolicy:
         for field in ('max_frames', 'window_size', 'recent_frames', 'keyframes'):
             if getattr(self, field) < 1:
                 raise ValueError(f'{field} must be at least 1, found {getattr(self, field)}')
+        if self.special_frames < 0:
+            raise ValueError(f'special_frames must be 0 or more, found {self.special_frames}')
+        if self.special_frames and self.name == 'causal':
+            raise ValueError(
+                f"policy 'causal' forgets no frame: special_frames must be 0, "
+                f'found {self.special_frames}'
+            )
         for field in ('hysteresis', 'pose_weight'):
             value = getattr(self, field)
             if not (math.isfinite(value) and value >= 0):
@@ -74,27 +85,40 @@ class CachePolicy:
             'budget': f'{self.budget_bytes} bytes',
         }
         kept = f', cached in {self.dtype}' if self.dtype != 'compute' else ''
+        if self.special_frames:
+            kept += f', special tokens of {self.special_frames} more'
         return f'{self.name} ({sizes[self.name]}{kept})'
 
-    def num_slots(self, bytes_per_frame: int) -> int:
-        """Count the frames that are kept, the anchor among them; see ``frame_bytes``.
+    @property
+    def most_frames(self) -> int | None:
+        """How many frames are kept, the anchor among them; None where the size decides."""
+        return None if self.name == 'budget' else self.num_slots(0)
 
+    def num_slots(self, bytes_per_frame: int, bytes_of_special: int = 0) -> int:
+        """Count the frames that are kept, the anchor among them.
+
+        Bytes are those of ``frame_bytes`` and, if there are ``special_frames``, ``special_bytes``.
         Raises ValueError for a budget that does not hold the anchor and one more frame.
         """
         if self.name == 'budget':
-            return self._affordable(bytes_per_frame)
+            return self._affordable(bytes_per_frame, bytes_of_special)
         return {
             'causal': self.max_frames,
             'window': 1 + self.window_size,
             'keyframes': 1 + self.keyframes + self.recent_frames,
         }[self.name]
 
-    def _affordable(self, bytes_per_frame: int) -> int:
-        slots = self.budget_bytes // bytes_per_frame
+    def _affordable(self, bytes_per_frame: int, bytes_of_special: int) -> int:
+        # Special tokens are also held beside every slot, and once for the present frame.
+        per_slot, besides = bytes_per_frame, 0
+        if self.special_frames:
+            per_slot += bytes_of_special
+            besides = (self.special_frames + 1) * bytes_of_special
+        slots = (self.budget_bytes - besides) // per_slot
         if slots < 2:
             raise ValueError(
                 f'a cache budget of {self.budget_bytes} bytes is too small: the anchor and one '
-                f'frame need {2 * bytes_per_frame} bytes'
+                f'frame need {2 * per_slot + besides} bytes'
             )
         return slots
 
@@ -121,3 +145,9 @@ def frame_bytes(
         entries = config.camera_trunk_depth * config.camera_iterations
         count += 2 * entries * 2 * config.embed_dim * torch.float32.itemsize
     return batch_size * count
+
+
+def special_bytes(config: NetworkConfig, compute_type: torch.dtype, batch_size: int = 1) -> int:
+    """Count the bytes of keys and values of one frame's camera and register tokens."""
+    count = 2 * config.depth * config.num_special_tokens * config.embed_dim
+    return batch_size * count * compute_type.itemsize

@@ -11,18 +11,26 @@ from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.network.stream3r import SizeTables
 from stream3r_ros.streaming.cache import FrameCache
+from stream3r_ros.streaming.chunk import ChunkReach
 from stream3r_ros.streaming.graph import StepGraph
 from stream3r_ros.streaming.keyframes import KeyframeCache
-from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy, frame_bytes
+from stream3r_ros.streaming.policy import (
+    DEFAULT_MAX_FRAMES,
+    CachePolicy,
+    frame_bytes,
+    special_bytes,
+)
+from stream3r_ros.streaming.special_tokens import SpecialTokens
 
 
 class StreamSession:
     """Predict frame by frame; equal to ``Stream3R.forward`` in the same mode.
 
     With a ``policy`` that is no mode, it is equal to ``Stream3R.forward`` when that is told for
-    each frame the ``visible_frames`` of its step. Memory is bounded: keys and values of as many
-    frames as the policy keeps (``window_size`` + 1 in window mode, ``max_frames`` in causal
-    mode), reserved at the first step. Of a past frame nothing else is kept, but the policy
+    each frame the ``visible_frames`` and ``visible_special_frames`` of its step. Memory is
+    bounded: keys and values of as many frames as the policy keeps (``window_size`` + 1 in window
+    mode, ``max_frames`` in causal mode), reserved at the first step, and with ``special_frames``
+    those of a few tokens more. Of a past frame nothing else is kept, but the policy
     ``keyframes`` has one mean key and the pose of each. Several sessions may share one network.
     """
 
@@ -113,6 +121,14 @@ class StreamSession:
         return tuple(self._cache.frames(self.frame_count)) if self._cache else ()
 
     @property
+    def visible_special_frames(self) -> tuple[int, ...]:
+        """The numbers of the frames of which the last step saw the special tokens alone.
+
+        Read back from the device in the policy ``keyframes``.
+        """
+        return tuple(self._cache.special_frames(self.frame_count)) if self._cache else ()
+
+    @property
     def cache_bytes(self) -> int:
         """Bytes reserved for keys and values; 0 before the first step."""
         return self._cache.nbytes if self._cache else 0
@@ -142,6 +158,43 @@ class StreamSession:
         self.frame_count += 1
         return predictions
 
+    @torch.inference_mode()
+    def start(self, images: Tensor) -> Predictions:
+        """Begin a stream with a chunk of frames that all see each other.
+
+        ``images`` are (S, 3, H, W) or (B, S, 3, H, W), as those of ``step``; returns all S frames.
+        Equal to ``Stream3R.forward`` when that is told that each of them sees all of them. Raises
+        RuntimeError when the stream has begun, ValueError as ``step`` does, for more frames than
+        are kept, and for a network whose camera head shares its cache, which has no meaning for
+        them. Whatever is raised, the session is as it was before the call.
+        """
+        if self.frame_count:
+            raise RuntimeError(
+                f'a chunk begins a stream, but {self.frame_count} frames have been: reset the '
+                f'session first'
+            )
+        sequence = images[None] if images.ndim == 4 else images
+        if sequence.ndim != 5 or not sequence.shape[1]:
+            raise ValueError(
+                f'images must be (S, 3, H, W) or (B, S, 3, H, W), found {tuple(images.shape)}'
+            )
+        first, count = self._checked(sequence[:, 0]), sequence.shape[1]
+        if self.network.config.camera_cache == 'shared':
+            raise ValueError("camera_cache 'shared' has no meaning for a chunk: use step")
+        cache = self._new_cache(first)
+        if count > cache.num_slots:
+            raise ValueError(
+                f'a chunk of {count} frames does not fit: the policy keeps {cache.num_slots}'
+            )
+        frames = sequence.to(self.network.device, torch.float32)
+        height, width = first.shape[-2:]
+        chunk, tables = ChunkReach(cache, count), self.network.size_tables((height, width))
+        predictions = self.network.predict(frames, tables, chunk, True, self.outputs)
+        chunk.settle(predictions.pose_encoding)
+        self._tables, self._cache = tables, cache
+        self._batch_size, self.frame_count = len(first), count
+        return predictions
+
     def _predict(self, images: Tensor, tables: SizeTables, cache: FrameCache) -> Predictions:
         frames = images.to(self.network.device, torch.float32)[:, None]
         if self._graph and self._graph.serves(cache):
@@ -151,19 +204,22 @@ class StreamSession:
 
     def _new_cache(self, images: Tensor) -> FrameCache:
         """Make a cache for a stream of images (B, 3, H, W); nothing is reserved yet."""
-        network, (batch, _, height, width) = self.network, images.shape
-        num_slots = self.policy.num_slots(
-            frame_bytes(
-                network.config, (height, width), network.compute_type, self.outputs, batch,
-                self.policy.dtype,
-            )
-        )  # fmt: skip
+        network, policy, (batch, _, height, width) = self.network, self.policy, images.shape
+        config, dtype = network.config, network.compute_type
+        num_slots = policy.num_slots(
+            frame_bytes(config, (height, width), dtype, self.outputs, batch, policy.dtype),
+            special_bytes(config, dtype, batch),
+        )
         device, kernel = network.device, kernel_of(network.attention)
-        if self.policy.name == 'keyframes':
-            judging_layer = network.config.depth - 1
-            return KeyframeCache(self.policy, num_slots, judging_layer, device, kernel)
-        grows = self.policy.name == 'causal'
-        return FrameCache(num_slots, device, grows, self.policy.dtype, kernel)
+        special = None
+        if policy.special_frames:
+            special = SpecialTokens(
+                config.depth, config.num_special_tokens, num_slots, policy.special_frames, device
+            )
+        if policy.name == 'keyframes':
+            return KeyframeCache(policy, num_slots, config.depth - 1, device, kernel, special)
+        grows = policy.name == 'causal'
+        return FrameCache(num_slots, device, grows, policy.dtype, kernel, special)
 
     def _checked(self, image: Tensor) -> Tensor:
         images = image[None] if image.ndim == 3 else image

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from stream3r_ros.network import Stream3R, load_network
 from stream3r_ros.network.backends import kernel_of, resolve_attention
 from stream3r_ros.network.flex import BLOCK, FlexAttention, seen_blocks
-from stream3r_ros.network.reach import BatchReach, seen_table
+from stream3r_ros.network.reach import BatchReach, seen_table, visible_frames
 from stream3r_ros.streaming import CachePolicy, StreamSession
 
 CPU, CUDA = torch.device('cpu'), torch.device('cuda')
@@ -135,7 +135,7 @@ def test_heads_that_are_too_wide_for_flash_attention_are_refused():
 def test_lists_of_blocks_say_what_a_dense_mask_says(mode, window_size, tokens):
     seen = seen_table(BatchReach(mode, window_size, 7).visible)
     dense = seen.repeat_interleave(tokens, 0).repeat_interleave(tokens, 1)
-    partly, wholly = seen_blocks(seen, tokens)
+    partly, wholly = seen_blocks(seen, torch.zeros_like(seen), tokens)
     for row, queries in enumerate(dense.split(BLOCK, 0)):
         for column, block in enumerate(queries.split(BLOCK, 1)):
             assert wholly[row, column] == block.all()
@@ -178,17 +178,26 @@ def test_lists_of_blocks_are_made_without_a_mask_of_tokens(mode):
 
 def test_flex_attention_gives_a_batch_what_torch_gives():
     images, network = golden_images(7, 70, 70), tiny_network()
-    masks = [('causal', 1), ('window', 1), ('window', 3)]
+    nothing: list[list[int]] = [[]] * 7
+    window = visible_frames('window', 1, 7)
+    gone = [[f for f in range(i) if f not in seen] for i, seen in enumerate(window)]
+    masks = [(visible_frames('causal', 1, 7), nothing), (window, nothing), (window, gone)]
+
+    def predict(visible, special):
+        outputs = ('pose', 'depth')
+        return network(images, visible=visible, special=special, outputs=outputs)
+
     with torch.inference_mode():
-        expected = [network(images, *mask, outputs=('pose', 'depth')) for mask in masks]
+        expected = [predict(*mask) for mask in masks]
         network.set_attention('flex')
         try:
-            found = [network(images, *mask, outputs=('pose', 'depth')) for mask in masks]
+            found = [predict(*mask) for mask in masks]
         finally:
             network.set_attention('sdpa')
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one.depth, other.depth, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(one.pose_encoding, other.pose_encoding, atol=1e-5, rtol=1e-5)
+    assert (expected[1].depth - expected[2].depth).abs().max() > 1e-3
 
 
 def test_flex_is_sdpa_where_nothing_is_masked():

@@ -85,6 +85,20 @@ def test_full_mode_answers_each_image_of_a_group_with_its_own_stamp(robot):
         assert all(robot.find(output, s) for s in answered), output
 
 
+def test_a_stream_that_starts_with_three_frames_answers_them_together(robot):
+    robot.set_parameters(start_frames=3)
+    stamps = []
+    while not robot.messages('status'):
+        stamps.append(robot.publish(picture(len(stamps))))
+        robot.settle()
+        assert len(stamps) < 8
+    stamps.append(robot.publish_and_wait(picture(9)))
+    answered = [s for s in stamps if robot.find('status', s)]
+    assert len(answered) == 4
+    assert [robot.find('status', s).cached_frames for s in answered] == [3, 3, 3, 4]
+    assert all(robot.find('depth', s) for s in answered)
+
+
 def test_reset_begins_a_stream_whose_first_frame_knows_nothing_of_the_past(robot):
     first = robot.publish_and_wait(picture(1))
     second = robot.publish_and_wait(picture(1))

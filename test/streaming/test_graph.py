@@ -21,6 +21,7 @@ SMALL_CONFIG = dataclasses.replace(
 CAUSAL = CachePolicy('causal', max_frames=60)
 WINDOW = CachePolicy('window', window_size=3)
 KEYFRAMES = CachePolicy('keyframes', recent_frames=2, keyframes=2)
+SPECIAL = CachePolicy('keyframes', recent_frames=1, keyframes=1, special_frames=3)
 POLICIES = [CAUSAL, WINDOW, KEYFRAMES]
 
 
@@ -72,7 +73,7 @@ def _fresh_compiler():
     torch._dynamo.reset()
 
 
-@pytest.mark.parametrize('policy', POLICIES, ids=name_of)
+@pytest.mark.parametrize('policy', [*POLICIES, SPECIAL], ids=name_of)
 def test_fifty_steps_are_one_graph_without_a_break_and_equal_to_plain_steps(policy):
     backend = CountingBackend()
     assert_as_without(graph_session(small_network(), policy, backend), golden_images(56, 28, 42))
@@ -117,7 +118,7 @@ def test_the_compiler_that_users_get_gives_the_same():
     assert_as_without(session, golden_images(7, 28, 28))
 
 
-@pytest.mark.parametrize('policy', [WINDOW, KEYFRAMES], ids=name_of)
+@pytest.mark.parametrize('policy', [WINDOW, KEYFRAMES, SPECIAL], ids=name_of)
 def test_a_step_done_again_without_python_follows_the_stream(policy):
     session = graph_session(small_network(), policy, record=record_tape)
     session._graph._predict = session.network.predict
@@ -126,8 +127,7 @@ def test_a_step_done_again_without_python_follows_the_stream(policy):
     images = golden_images(20, 28, 42)
     for image in images:
         session.step(image)
-    slots = policy.num_slots(1)
-    assert len(calls) == slots
+    assert len(calls) == policy.num_slots(1) + policy.special_frames
     session.reset()
     assert_as_without(session, golden_images(20, 28, 42, seed=8))
 
@@ -156,7 +156,7 @@ class RefuseHostReads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize('policy', POLICIES, ids=name_of)
+@pytest.mark.parametrize('policy', [*POLICIES, SPECIAL], ids=name_of)
 def test_no_operator_of_a_step_is_a_host_read(policy):
     session = StreamSession(small_network(), policy=policy)
     with RefuseHostReads():
@@ -166,7 +166,7 @@ def test_no_operator_of_a_step_is_a_host_read(policy):
 
 @pytest.mark.parametrize(
     ('policy', 'camera_cache'),
-    [*((policy, 'per_iteration') for policy in POLICIES), (CAUSAL, 'shared')],
+    [*((policy, 'per_iteration') for policy in (*POLICIES, SPECIAL)), (CAUSAL, 'shared')],
 )
 def test_a_step_runs_on_tensors_without_values(policy, camera_cache):
     with torch.device('meta'):
