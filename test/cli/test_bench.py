@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from stream3r_ros.cli import arguments as shared_arguments
 from stream3r_ros.cli import bench as bench_arguments
-from stream3r_ros.cli import run as run_arguments
 from stream3r_ros.cli import speed
 from stream3r_ros.cli.main import main
 from stream3r_ros.cli.random_weights import SIZES, random_network
@@ -313,7 +313,7 @@ def test_names_on_the_command_line_are_those_of_the_rooms():
     assert bench_arguments.OUTPUTS == OUTPUTS
     fields = [field.name for field in dataclasses.fields(SpeedSettings)]
     assert list(bench_arguments.SETTING_NAMES) == fields
-    assert run_arguments.ATTENTIONS == STREAM_ATTENTIONS
+    assert shared_arguments.ATTENTIONS == STREAM_ATTENTIONS
 
 
 def test_help_imports_nothing_heavy():
