@@ -1,6 +1,7 @@
 """The step of one frame as one graph: compiled, and on CUDA recorded once and replayed."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection
 
 import torch
@@ -34,7 +35,7 @@ class StepGraph:
             network.predict, backend=backend, fullgraph=True, dynamic=False
         )
         if record is None and network.device.type == 'cuda':
-            record = record_cuda_graph
+            record = functools.partial(record_cuda_graph, network.device)
         self._record = record
         self._recorded: RecordedStep | None = None
 
@@ -97,19 +98,21 @@ class RecordedStep:
         )
 
 
-def record_cuda_graph(run: Run) -> tuple[Predictions, Callable[[], object]]:
-    """Record a step as a CUDA graph.
+def record_cuda_graph(device: torch.device, run: Run) -> tuple[Predictions, Callable[[], object]]:
+    """Record a step on a device as a CUDA graph.
 
     It is run beforehand, on a stream of its own as CUDA asks, so that it is compiled and all
     libraries are set up; that it writes its frame more than once changes nothing.
     """
-    side, present = torch.cuda.Stream(), torch.cuda.current_stream()
-    side.wait_stream(present)
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            run()
-    present.wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        predictions = run()
+    with torch.cuda.device(device):
+        side, present = torch.cuda.Stream(), torch.cuda.current_stream()
+        side.wait_stream(present)
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                run()
+        present.wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        # What other threads do on the device meanwhile is none of the recording's business.
+        with torch.cuda.graph(graph, capture_error_mode='thread_local'):
+            predictions = run()
     return predictions, graph.replay
