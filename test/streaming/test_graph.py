@@ -73,7 +73,7 @@ def _fresh_compiler():
     torch._dynamo.reset()
 
 
-@pytest.mark.parametrize('policy', [*POLICIES, SPECIAL], ids=name_of)
+@pytest.mark.parametrize('policy', POLICIES, ids=name_of)
 def test_fifty_steps_are_one_graph_without_a_break_and_equal_to_plain_steps(policy):
     backend = CountingBackend()
     assert_as_without(graph_session(small_network(), policy, backend), golden_images(56, 28, 42))
