@@ -42,6 +42,7 @@ class CacheOptions:
     keyframes: int | None
     cache_budget: int | None  # bytes
     cache_dtype: str = 'compute'
+    keep_special_tokens: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError for an option that the policy does not read, or lacks."""
@@ -154,6 +155,14 @@ def add_policy_arguments(group: Any) -> None:
         metavar='SIZE',
         type=size_in_bytes,
         help='keys and values of --policy budget, in bytes or such as 500MB or 2GB (10^9 bytes)',
+    )
+    group.add_argument(
+        '--keep-special-tokens',
+        metavar='N',
+        type=positive,
+        default=0,
+        help='frames, of those that were forgotten last, whose camera and register tokens still '
+        'are seen (default: none)',
     )
     add_cache_dtype(group)
 

@@ -187,5 +187,6 @@ def stream_options(options: RunOptions, frames: int) -> StreamOptions:
         options.fit,
         options.cache.cache_policy(options.window_size, frames),
         options.cache.cache_dtype,
+        options.cache.keep_special_tokens,
         options.compile,
     )

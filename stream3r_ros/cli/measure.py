@@ -295,17 +295,24 @@ def _measured(protocol: DatasetProtocol, sequence: DatasetSequence, progress: Pr
 
 def _further_streams(arguments: argparse.Namespace) -> tuple[StreamMode, ...]:
     """Give the streams that are asked for beside the causal one and the window."""
-    policy, cache_dtype, window = _policy(arguments), arguments.cache_dtype, arguments.window_size
+    policy = _policy(arguments)
+    kept = (arguments.cache_dtype, arguments.keep_special_tokens)
+    window = StreamMode('window', arguments.window_size, None, *kept)
     if policy:
-        return (StreamMode(policy=policy, cache_dtype=cache_dtype),)
-    if cache_dtype == 'compute':
+        return (StreamMode('window', arguments.window_size, policy, *kept),)
+    if kept == ('compute', 0):
         return ()
-    return tuple(StreamMode(mode, window, None, cache_dtype) for mode in ('causal', 'window'))
+    # A causal stream forgets no frame.
+    return (window,) if kept[1] else (StreamMode('causal', cache_dtype=kept[0]), window)
 
 
 def _mode(arguments: argparse.Namespace) -> StreamMode:
     return StreamMode(
-        arguments.mode, arguments.window_size, _policy(arguments), arguments.cache_dtype
+        arguments.mode,
+        arguments.window_size,
+        _policy(arguments),
+        arguments.cache_dtype,
+        arguments.keep_special_tokens,
     )
 
 

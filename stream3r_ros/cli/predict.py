@@ -87,8 +87,11 @@ def predict(options: BenchOptions) -> None:
     assert options.predict is not None
     if options.json or options.plot:
         raise ValueError('--json and --plot are for measurements, not for --predict')
-    if (options.quantise, options.cache.cache_dtype) != ('none', 'compute'):
-        raise ValueError('--quantise and --cache-dtype can be measured but not predicted')
+    kept = options.cache
+    if (options.quantise, kept.cache_dtype, kept.keep_special_tokens) != ('none', 'compute', 0):
+        raise ValueError(
+            '--quantise, --cache-dtype and --keep-special-tokens can be measured but not predicted'
+        )
     device = find_device(options.predict)
     old = load_run(options.compare) if options.compare else None
     stream = stream_of(options)

@@ -181,6 +181,7 @@ def _summary(
         'dtype': str(network.compute_type).removeprefix('torch.'),
         'quantise': options.quantise,
         'cache_dtype': options.cache.cache_dtype,
+        'keep_special_tokens': options.cache.keep_special_tokens,
         'seconds_per_frame_median': round(float(median), 6),
         'seconds_per_frame_p95': round(float(p95), 6),
         'peak_memory_bytes': _peak_memory_bytes(),

@@ -126,12 +126,16 @@ def cache_policy(options: BenchOptions) -> CachePolicy:
     """Give the policy that was asked for, by its name or by that of the mode."""
     policy = options.cache.cache_policy(options.window_size, options.frames)
     policy = policy or CachePolicy(options.mode, options.frames, options.window_size)
-    return dataclasses.replace(policy, dtype=options.cache.cache_dtype)
+    kept = options.cache
+    return dataclasses.replace(
+        policy, dtype=kept.cache_dtype, special_frames=kept.keep_special_tokens
+    )
 
 
 def cache_setting(policy: CachePolicy) -> str | None:
     """Write down a policy that is no mode."""
-    return policy.describe() if policy.name in ('keyframes', 'budget') else None
+    is_mode = policy.name in ('causal', 'window') and not policy.special_frames
+    return None if is_mode else policy.describe()
 
 
 def header(settings: SpeedSettings, mapping: ImageMapping, options: BenchOptions) -> str:

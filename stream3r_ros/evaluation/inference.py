@@ -27,15 +27,23 @@ class StreamMode:
     window_size: int = 5
     policy: CachePolicy | None = None
     cache_dtype: str = 'compute'
+    special_frames: int = 0
 
     def cache(self, frames: int) -> CachePolicy:
         """Give what a stream of at most so many frames keeps."""
         policy = self.policy or CachePolicy(self.mode, frames, self.window_size)
-        return replace(policy, max_frames=frames, dtype=self.cache_dtype)
+        return replace(
+            policy,
+            max_frames=frames,
+            dtype=self.cache_dtype,
+            special_frames=self.special_frames,
+        )
 
     def __str__(self) -> str:
         """Name the mode or policy for a table."""
         kept = f', cached in {self.cache_dtype}' if self.cache_dtype != 'compute' else ''
+        if self.special_frames:
+            kept += f', special tokens of {self.special_frames} more'
         if self.policy:
             return f'policy {self.policy.describe()}{kept}'
         return (f'window {self.window_size}' if self.mode == 'window' else self.mode) + kept

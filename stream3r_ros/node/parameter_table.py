@@ -201,6 +201,12 @@ PARAMETERS = (
         choices=CACHE_TYPES, live=True,
     ),
     Parameter(
+        'cache.keep_special_tokens', 0,
+        'Frames, of those that were forgotten last, whose camera and register tokens still are '
+        'seen; 0 in causal and full mode, which forget none; a change restarts the stream',
+        bounds=(0, 10000), live=True,
+    ),
+    Parameter(
         'image_size', 0,
         'Width of the network image in pixels, a multiple of 14; 0 is what the network was '
         'trained at',

@@ -224,6 +224,7 @@ def stream_options(v: Mapping[str, Any]) -> StreamOptions:
         **{name: v[name] for name in names},
         policy=policy,
         cache_dtype=v['cache.dtype'],
+        special_frames=v['cache.keep_special_tokens'],
         compile=v['network.compile'],
     )
 

@@ -12,7 +12,12 @@ from stream3r_ros.images import ImageMapping, plan_mapping, prepare
 from stream3r_ros.network import Predictions, Stream3R
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.streaming.cache_types import check_cache_type
-from stream3r_ros.streaming.policy import DEFAULT_MAX_FRAMES, CachePolicy, frame_bytes
+from stream3r_ros.streaming.policy import (
+    DEFAULT_MAX_FRAMES,
+    CachePolicy,
+    frame_bytes,
+    special_bytes,
+)
 from stream3r_ros.streaming.session import StreamSession
 
 OUTPUTS = ('depth', 'pose')
@@ -36,6 +41,7 @@ class StreamOptions:
     fit: str = 'crop'
     policy: CachePolicy | None = None
     cache_dtype: str = 'compute'  # of keys and values; mode full keeps none
+    special_frames: int = 0  # of which only special tokens stay; see CachePolicy
     compile: bool = False
     start_frames: int = 1
 
@@ -44,11 +50,18 @@ class StreamOptions:
         check_cache_type(self.cache_dtype)
         if self.full_frames < 1:
             raise ValueError(f'full_frames must be at least 1, found {self.full_frames}')
-        cache = self.cache
+        cache = self.cache  # raises ValueError for special frames that are never forgotten
         if self.mode == 'full' and self.policy is not None:
             raise ValueError(
                 f"mode 'full' keeps no cache and takes no cache policy; found '{self.policy.name}'"
             )
+        if self.mode == 'full' and self.special_frames:
+            raise ValueError(
+                f"mode 'full' keeps no special tokens: special_frames must be 0, "
+                f'found {self.special_frames}'
+            )
+        if self.compile and self.mode == 'full':
+            raise ValueError("compile needs mode causal or window, found 'full'")
         room = cache.most_frames if cache else 1
         if self.start_frames < 1 or (room and self.start_frames > room):
             raise ValueError(
@@ -62,14 +75,12 @@ class StreamOptions:
         if self.mode == 'full':
             return None
         policy = self.policy or CachePolicy(self.mode, self.max_frames, self.window_size)
-        return replace(policy, dtype=self.cache_dtype)
+        return replace(policy, dtype=self.cache_dtype, special_frames=self.special_frames)
 
     @property
     def name(self) -> str:
         """What a frame sees, in a word: the cache policy's name, or full."""
         return self.cache.name if self.cache else 'full'
-        if self.compile and self.mode == 'full':
-            raise ValueError("compile needs mode causal or window, found 'full'")
 
     def describe(self) -> str:
         """Name the mode or policy with its size: what a running stream cannot change."""
@@ -143,7 +154,8 @@ class ImageStream:
                 frame_bytes(
                     network.config, square, network.compute_type, OUTPUTS,
                     cache_dtype=self.options.cache_dtype,
-                )
+                ),
+                special_bytes(network.config, network.compute_type),
             )  # fmt: skip
         self._gathered: list[PreparedImage] = []
         self._is_depth_awaited = False  # by an image that is gathered

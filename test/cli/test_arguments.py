@@ -155,3 +155,19 @@ def test_eval_gives_the_policy_a_row_of_its_own(tmp_path):
     assert main(['eval', 'synthetic', *arguments, '--json', str(file)]) == 0
     names = [row['name'] for row in json.loads(file.read_text())['rows']]
     assert names[:3] == ['causal', 'window 5', 'policy keyframes (1 and 4 recent frames)']
+
+
+def test_special_tokens_are_kept_by_run_bench_and_eval(images, tmp_path, capsys):
+    kept = ('--keep-special-tokens', '2')
+    window = ('--mode', 'window', '--window-size', '1', *kept)
+    assert run(images, tmp_path / 'out', *window) == 0
+    summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
+    assert summary['keep_special_tokens'] == 2
+    file = tmp_path / 'bench.json'
+    assert main(['bench', str(images), *CHEAP, *window, '--json', str(file)]) == 0
+    assert 'special tokens of 2 more' in load_run(file).settings.cache
+    found = ('eval', 'synthetic', '--sequences', '1', '--frames', '4', '--dtype', 'float32')
+    assert main([*found, '--window-size', '1', *kept]) == 0
+    assert 'window 1, special tokens of 2 more' in capsys.readouterr().out
+    assert run(images, tmp_path / 'other', *kept) == 2
+    assert 'forgets no frame' in capsys.readouterr().err

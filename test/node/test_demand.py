@@ -90,6 +90,15 @@ def test_a_change_of_policy_begins_a_stream_and_keeps_the_weights(own_domain):
         assert robot.set_parameters(**budget).successful
         assert [status_of(robot).cached_frames for _ in range(4)] == [1, 2, 3, 3]
 
+        bytes_before = status_of(robot).cache_bytes
+        assert robot.set_parameters(cache__policy='window', window_size=1).successful
+        assert robot.set_parameters(cache__keep_special_tokens=4).successful
+        assert [status_of(robot).cached_frames for _ in range(4)] == [1, 2, 2, 2]
+        process.wait_for_output('special tokens of 4 more')
+        assert 0 < status_of(robot).cache_bytes < bytes_before
+        budget['cache__keep_special_tokens'] = 0
+        assert robot.set_parameters(**budget).successful
+
         refusal = robot.set_parameters(mode='full')
         assert refusal.reason == "cache.policy must be auto while mode is full; found 'budget'"
         assert robot.set_parameters(mode='full', cache__policy='auto').successful
@@ -143,6 +152,7 @@ def test_poses_alone_compute_no_depth_until_somebody_wants_it(own_domain, tmp_pa
     [
         ({'cache__policy': 'best'}, 'cache.policy must be a string (auto, causal,'),
         ({'cache__policy': 'budget', 'cache__budget_mb': 0.5}, 'of 500000 bytes is too small'),
+        ({'mode': 'causal', 'cache__keep_special_tokens': 3}, 'forgets no frame'),
     ],
 )
 def test_what_cannot_be_followed_is_refused_before_a_stream_begins(own_domain, parameters, said):

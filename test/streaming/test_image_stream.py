@@ -160,3 +160,21 @@ def test_fewer_camera_iterations_keep_less():
 def test_camera_iterations_out_of_range_are_one_sentence(count):
     with pytest.raises(ValueError, match=f'camera_iterations must be 1 to 4, .* found {count}'):
         set_camera_iterations(fresh_network(), count)
+
+
+def test_special_tokens_of_forgotten_frames_stay_where_frames_are_forgotten():
+    for options in (
+        StreamOptions('window', window_size=2, special_frames=3),
+        StreamOptions('causal', policy=POLICIES[1], special_frames=3),
+    ):
+        assert options.cache.special_frames == 3
+        assert options.describe().endswith('special tokens of 3 more)')
+    with pytest.raises(ValueError, match='forgets no frame: special_frames must be 0, found 3'):
+        StreamOptions('causal', special_frames=3)
+    with pytest.raises(ValueError, match='keeps no special tokens: special_frames must be 0'):
+        StreamOptions('full', special_frames=3)
+
+
+def test_mode_full_cannot_be_compiled():
+    with pytest.raises(ValueError, match="compile needs mode causal or window, found 'full'"):
+        StreamOptions('full', compile=True)
