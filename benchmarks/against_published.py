@@ -35,6 +35,7 @@ class Contestant:
     outputs: tuple[str, ...] = OUTPUTS
     mode: str = 'window'
     is_published: bool = False
+    quantise: str = 'none'
 
 
 @dataclass(frozen=True)
@@ -54,26 +55,28 @@ PARTS = {
         Contestant('float32, all heads'),
         Contestant('bfloat16, depth and pose', 'bfloat16', DEPTH_AND_POSE),
     ),
-    'types': (
-        PUBLISHED,
-        Contestant('float32, depth and pose', 'float32', DEPTH_AND_POSE),
-        Contestant('float16, depth and pose', 'float16', DEPTH_AND_POSE),
+    'causal': (
+        PUBLISHED_CAUSAL,
+        Contestant('bfloat16, depth and pose', 'bfloat16', DEPTH_AND_POSE, 'causal'),
     ),
     'poses': (
         Contestant('bfloat16, all heads', 'bfloat16'),
         Contestant('bfloat16, poses only', 'bfloat16', ('pose',)),
     ),
-    'causal': (
-        PUBLISHED_CAUSAL,
-        Contestant('bfloat16, depth and pose', 'bfloat16', DEPTH_AND_POSE, 'causal'),
+    'types': (
+        PUBLISHED,
+        Contestant('float32, depth and pose', 'float32', DEPTH_AND_POSE),
+        Contestant(
+            'int8_dynamic, depth and pose', outputs=DEPTH_AND_POSE, quantise='int8_dynamic'
+        ),
     ),
 }
-FRAMES = {'window': 9, 'types': 9, 'poses': 9, 'causal': 12}
+FRAMES = {'window': 8, 'types': 8, 'poses': 8, 'causal': 12}
 
 
 def open_session(contestant: Contestant, weights: str) -> PublishedSession | StreamSession:
     """Make the network, with random weights, and its stream."""
-    network = open_network(weights, 'cpu', contestant.dtype, None)
+    network = open_network(weights, 'cpu', contestant.dtype, None, contestant.quantise)
     window = WINDOW if contestant.mode == 'window' else None
     if contestant.is_published:
         return PublishedSession(network, window)
