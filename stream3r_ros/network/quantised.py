@@ -14,6 +14,7 @@ QUANTISATIONS = ('none', 'int8', 'int8_dynamic')
 LARGEST = 127.0
 SMALLEST_SCALE = 1e-7  # still a number in float16
 SCALE_SUFFIX = '_scale'
+ROWS_AT_ONCE = 64
 LEAST_CAPABILITY = (7, 5)
 FEWEST_ROWS = 17
 """torch multiplies no fewer rows of int8 on CUDA."""
@@ -92,8 +93,18 @@ def quantise_rows(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quantise_weight(weight: Tensor, compute_type: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Round a weight (out, in) to int8 by scales that ``compute_type`` holds exactly."""
-    return _rounded(weight, _row_scales(weight).to(compute_type).float())
+    """Round a weight (out, in) to int8 by scales that ``compute_type`` holds exactly.
+
+    A few rows at a time: with temporaries as large as a layer, every few loads needed twice the
+    memory.
+    """
+    codes = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
+    scales = torch.empty(len(weight), device=weight.device)
+    for start in range(0, len(weight), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        scale = _row_scales(weight[rows]).to(compute_type).float()
+        codes[rows], scales[rows] = _rounded(weight[rows], scale)
+    return codes, scales
 
 
 def _row_scales(x: Tensor) -> Tensor:
