@@ -95,8 +95,8 @@ def quantise_rows(x: Tensor) -> tuple[Tensor, Tensor]:
 def quantise_weight(weight: Tensor, compute_type: torch.dtype) -> tuple[Tensor, Tensor]:
     """Round a weight (out, in) to int8 by scales that ``compute_type`` holds exactly.
 
-    A few rows at a time: large temporaries between codes that stay left holes in the heap, and
-    loading then needed, now and then, twice the memory.
+    A few rows at a time: with temporaries as large as a layer, every few loads needed twice the
+    memory.
     """
     codes = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
     scales = torch.empty(len(weight), device=weight.device)

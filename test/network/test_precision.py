@@ -134,12 +134,17 @@ def test_the_log_says_what_was_rounded(caplog):
     assert 'in float32, weights of the trunk in int8_dynamic' in caplog.text
 
 
-MEASURE_LOADING = """
-import resource, sys
+MEASURE_LOADING = r"""
+import re, sys
 from stream3r_ros.network import load_network
-base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def most_resident():
+    # Of this process alone: getrusage begins with what the one that started it held.
+    return int(re.search(r'VmHWM:\s+(\d+)', open('/proc/self/status').read())[1])
+
+base = most_resident()
 network = load_network(sys.argv[1], device='cpu', dtype='bfloat16', quantise='int8')
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = most_resident()
 print(sum(one.nbytes for one in network.state_dict().values()), (peak - base) * 1024)
 print(network.aggregator.frame_blocks[3].attn.proj.weight[2, :3].tolist())
 """
