@@ -36,6 +36,9 @@ GROWTH = 0.02
 CHANGES: tuple[tuple[str, tuple], ...] = (
     ('mode', ('window', 'causal')),
     ('window_size', (2, 5, 8)),
+    ('cache.policy', ('auto', 'window', 'keyframes')),
+    ('cache.dtype', ('compute', 'int8')),
+    ('depth.every', (1, 3)),
     ('min_confidence', (1.0, 2.0)),
     ('confidence_percentile', (0.0, 20.0)),
     ('edge_threshold', (0.0, 0.05)),
