@@ -185,16 +185,6 @@ PARAMETERS = (
         bounds=(1e-3, 1e6), live=True,
     ),
     Parameter(
-        'start_frames', 1,
-        'Frames that begin a stream together, each seeing all of them, answered with the last of '
-        'them; no more than the mode keeps (1 in mode full); a change restarts the '
-        'stream',
-        bounds=(1, 256), live=True,
-    ),
-    Parameter(
-        'full_frames', 8, 'Frames that mode full gathers and computes together', bounds=(1, 256)
-    ),
-    Parameter(
         'cache.dtype', 'compute',
         "Type in which keys and values of past frames are kept: the computations', or one byte a "
         'number; a change restarts the stream',
@@ -205,6 +195,16 @@ PARAMETERS = (
         'Frames, of those that were forgotten last, whose camera and register tokens still are '
         'seen; 0 in causal and full mode, which forget none; a change restarts the stream',
         bounds=(0, 10000), live=True,
+    ),
+    Parameter(
+        'start_frames', 1,
+        'Frames that begin a stream together, each seeing all of them, answered with the last of '
+        'them; no more than the mode keeps (1 in mode full); a change restarts the '
+        'stream',
+        bounds=(1, 256), live=True,
+    ),
+    Parameter(
+        'full_frames', 8, 'Frames that mode full gathers and computes together', bounds=(1, 256)
     ),
     Parameter(
         'image_size', 0,
