@@ -118,11 +118,23 @@ def _init(args: Sequence[str] | None) -> None:
 def _spin_until_stopped(executor, stop: threading.Event, failures: list[BaseException]) -> None:
     try:
         while not stop.is_set():
-            executor.spin_once()
+            _spin_once(executor)
     except BaseException as error:
         failures.append(error)
         stop.set()
         raise  # threading prints the traceback: this is a defect, not a user's mistake
+
+
+def _spin_once(executor) -> None:
+    from rclpy.exceptions import InvalidHandle
+    from rclpy.logging import get_logger
+
+    try:
+        executor.spin_once()
+    except InvalidHandle as error:
+        # A callback in another thread took an entity down while rclpy listed what it waits for:
+        # it looks after subscriptions then, and not after their events. The next list is right.
+        get_logger('executor').debug(f'listed once more: {error}')
 
 
 def _exit_now(status: int) -> None:
