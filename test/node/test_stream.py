@@ -182,11 +182,15 @@ def test_status_accounts_for_every_image(robot):
 def test_images_that_overtake_each_other_are_dropped_and_counted(robot):
     robot.publish_and_wait(picture())
     before = robot.messages('status')[-1]
-    for seed in range(40):
-        robot.publish(picture(seed))
-    robot.settle()
-    robot.publish_and_wait(picture())
-    after = robot.messages('status')[-1]
+    for _ in range(20):
+        # The middleware may lose a burst before the node hears two of it: then comes another.
+        for seed in range(40):
+            robot.publish(picture(seed))
+        robot.settle()
+        robot.publish_and_wait(picture())
+        after = robot.messages('status')[-1]
+        if after.dropped > before.dropped:
+            break
     assert after.dropped > before.dropped
     assert after.processed - before.processed == len(robot.messages('status')) - 1
     assert after.received - after.processed - after.dropped - after.refused in (0, 1)
