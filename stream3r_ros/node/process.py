@@ -134,7 +134,7 @@ def _spin_once(executor) -> None:
     except InvalidHandle as error:
         # A callback in another thread took an entity down while rclpy listed what it waits for:
         # it looks after subscriptions then, and not after their events. The next list is right.
-        get_logger('executor').debug(f'listed once more: {error}')
+        get_logger('executor').warning(f'an entity was taken down meanwhile: {error}')
 
 
 def _exit_now(status: int) -> None:
