@@ -2,7 +2,8 @@
 
 It does what that session is described to do and nothing to make it cheap: keys and values are
 concatenated at every frame, the outputs of all pairs of blocks are kept until the frame is over,
-all heads run, 1 x 1 convolutions come after the resize, and every prediction stays.
+all heads run, 1 x 1 convolutions come after the resize, weights lie as in the file, scaled updates
+are maps of their own, and every prediction stays.
 """
 
 from types import MethodType
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from stream3r_ros.network import Predictions, Stream3R
 from stream3r_ros.network.attention import Attend
+from stream3r_ros.network.block import LayerScale
 from stream3r_ros.network.dpt_head import Fusion
 from stream3r_ros.network.reach import CameraReach, SharedCameraEntries
 
@@ -62,9 +64,11 @@ class PublishedSession:
         self.predictions: list[Predictions] = []
         self._caches = ConcatenatedCaches(window_size)
         self.network.aggregator.kept_pairs = tuple(range(network.config.depth))
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # not typed
         for module in network.modules():
-            if isinstance(module, Fusion):
-                module.forward = MethodType(_resize_then_convolve, module)  # type: ignore
+            plain = PLAIN.get(type(module))
+            if plain:
+                module.forward = MethodType(plain, module)  # type: ignore
 
     @torch.inference_mode()
     def step(self, image: Tensor) -> Predictions:
@@ -77,6 +81,10 @@ class PublishedSession:
         return predictions
 
 
+def _scale_then_add(scale: LayerScale, residual: Tensor, update: Tensor) -> Tensor:
+    return residual + update * scale.gamma
+
+
 def _resize_then_convolve(
     fusion: Fusion, running: Tensor, skip: Tensor | None, size_hw: tuple[int, int]
 ) -> Tensor:
@@ -85,3 +93,6 @@ def _resize_then_convolve(
     refined = fusion.resConfUnit2(running)
     resized = F.interpolate(refined, size=size_hw, mode='bilinear', align_corners=True)
     return fusion.out_conv(resized)
+
+
+PLAIN = {LayerScale: _scale_then_add, Fusion: _resize_then_convolve}

@@ -28,7 +28,7 @@ from stream3r_ros.network.arithmetic import (
     cache_numbers,
     frame_products,
     frames_seen,
-    parameter_counts,
+    parameter_count,
 )
 from stream3r_ros.network.checkpoint import locate
 from stream3r_ros.network.demo import DEMO_CONFIG
@@ -64,8 +64,7 @@ class Stream:
     @property
     def weight_bytes(self) -> int:
         """Give the bytes of the weights."""
-        in_type, in_float32 = parameter_counts(self.config)
-        return in_type * TYPE_BYTES[self.dtype] + in_float32 * 4
+        return parameter_count(self.config) * TYPE_BYTES[self.dtype]
 
     def cache_bytes(self, frames: int) -> int:
         """Give the bytes of keys and values of so many frames."""

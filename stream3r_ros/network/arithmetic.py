@@ -25,7 +25,8 @@ class Product:
     """A matrix product that a frame computes `count` times, each time with all its operands.
 
     `weights` and `activations` are numbers, not bytes: parameters read, and everything else read
-    or written once. `is_float32` marks what is float32 whatever the compute type.
+    or written once. `is_float32` marks what is computed in float32 whatever the compute type,
+    from weights that are kept in it.
     """
 
     part: str
@@ -38,7 +39,8 @@ class Product:
 
     def num_bytes(self, type_bytes: int) -> int:
         """Give the bytes of one time."""
-        return (self.weights + self.activations) * (4 if self.is_float32 else type_bytes)
+        activation_bytes = 4 if self.is_float32 else type_bytes
+        return self.weights * type_bytes + self.activations * activation_bytes
 
 
 def frames_seen(frame: int, mode: str, window_size: int) -> int:
@@ -163,14 +165,13 @@ def cache_numbers(
     return trunk, camera * frames if 'pose' in outputs else 0
 
 
-def parameter_counts(config: NetworkConfig) -> tuple[int, int]:
+def parameter_count(config: NetworkConfig) -> int:
     """Count the parameters of the whole network, heads that are not asked for included.
 
-    The first number are those in the compute type (of the norms and tokens among them, which are
-    float32, there are few), the second those of the camera head, in float32.
+    All but the few of norms and tokens are kept in the compute type.
     """
     dense = sum(_dense_parameters(config, channels) for channels in DENSE_CHANNELS.values())
-    return _trunk_parameters(config) + dense, _camera_parameters(config)
+    return _trunk_parameters(config) + _camera_parameters(config) + dense
 
 
 def _block_parameters(dim: int, normalised_dim: int = 0) -> int:

@@ -10,14 +10,14 @@ from stream3r_ros.network.rotary import RotaryTable
 
 
 class LayerScale(nn.Module):
-    """Multiply each channel by a learned factor."""
+    """Add an update, each channel times a learned factor, to the residual stream."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(dim))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.gamma
+    def forward(self, residual: Tensor, update: Tensor) -> Tensor:
+        return torch.addcmul(residual, update, self.gamma)
 
 
 class Mlp(nn.Module):
@@ -64,5 +64,5 @@ class Block(nn.Module):
         attend: Attend = F.scaled_dot_product_attention,
     ) -> Tensor:
         """Return tokens of x's shape (B, tokens, dim)."""
-        x = x + self.ls1(self.attn(self.norm1(x), rotary, attend))
-        return x + self.ls2(self.mlp(self.norm2(x)))
+        x = self.ls1(x, self.attn(self.norm1(x), rotary, attend))
+        return self.ls2(x, self.mlp(self.norm2(x)))

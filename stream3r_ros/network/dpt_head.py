@@ -48,7 +48,10 @@ def add_position(feature_map: Tensor, table: PositionTable) -> Tensor:
 
 
 class ResidualUnit(nn.Module):
-    """Two convolutions around the *rectified* input, which is also what the skip adds."""
+    """Two convolutions around the *rectified* input, which is also what the skip adds.
+
+    Rectifies its input in place; maps are large, and making one costs more than rectifying it.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -56,8 +59,9 @@ class ResidualUnit(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        rectified = F.relu(x)
-        return self.conv2(F.relu(self.conv1(rectified))) + rectified
+        rectified = F.relu(x, inplace=True)
+        hidden = F.relu(self.conv1(rectified), inplace=True)
+        return self.conv2(hidden).add_(rectified)
 
 
 class Fusion(nn.Module):
@@ -73,7 +77,7 @@ class Fusion(nn.Module):
     def forward(self, running: Tensor, skip: Tensor | None, size_hw: tuple[int, int]) -> Tensor:
         """Return a map (N, features, *size_hw)."""
         if skip is not None:
-            running = running + self.resConfUnit1(skip)
+            running = self.resConfUnit1(skip).add_(running)
         # A 1x1 convolution commutes with bilinear resizing, whose weights sum to one; before
         # the resize it costs a quarter.
         refined = self.out_conv(self.resConfUnit2(running))
@@ -97,7 +101,7 @@ class Scratch(nn.Module):
         self.output_conv1 = nn.Conv2d(features, features // 2, 3, padding=1)
         self.output_conv2 = nn.Sequential(
             nn.Conv2d(features // 2, HIDDEN_CHANNELS, 3, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(HIDDEN_CHANNELS, out_channels, 1),
         )
 

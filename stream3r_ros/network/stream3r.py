@@ -17,7 +17,6 @@ from stream3r_ros.network.dpt_head import (
     activate_points,
     position_table,
 )
-from stream3r_ros.network.linear import Linear
 from stream3r_ros.network.predictions import Predictions
 from stream3r_ros.network.reach import BatchReach, Reach, SpecialReach
 from stream3r_ros.network.rotary import RotaryTable, rotary_table
@@ -64,9 +63,13 @@ class Stream3R(nn.Module):
         return self.aggregator.patch_embed.patch_embed.proj.weight.dtype
 
     def set_compute_type(self, dtype: torch.dtype) -> 'Stream3R':
-        """Convert the weights of linear layers and convolutions, but not the camera head's."""
+        """Convert the weights of linear layers and convolutions.
+
+        Those of the camera head are only kept in the type, which halves their memory: it
+        computes in float32 all the same.
+        """
         for module in self.modules():
-            if isinstance(module, (Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
                 module.to(dtype)
         return self
 

@@ -13,7 +13,7 @@ from stream3r_ros.network.arithmetic import (
     cache_numbers,
     frame_products,
     frames_seen,
-    parameter_counts,
+    parameter_count,
 )
 from stream3r_ros.network.demo import DEMO_CONFIG
 from stream3r_ros.streaming import StreamSession
@@ -81,9 +81,8 @@ def test_parameters_are_counted_exactly():
     for config in (DEMO_CONFIG, UNEVEN):
         network = network_of(config)
         expected = sum(parameter.numel() for parameter in network.parameters())
-        camera = sum(parameter.numel() for parameter in network.camera_head.parameters())
-        assert parameter_counts(config) == (expected - camera, camera)
-    assert sum(parameter_counts(NetworkConfig())) == 1_190_596_120
+        assert parameter_count(config) == expected
+    assert parameter_count(NetworkConfig()) == 1_190_596_120
 
 
 def test_weights_are_read_once_and_those_of_the_camera_head_at_every_iteration():
@@ -101,11 +100,12 @@ def weights_read(config):
     return sum(one.count * one.weights for one in frame_products(config, (70, 70), 1))
 
 
-def test_bytes_follow_the_type_but_for_those_of_the_camera_head():
+def test_bytes_follow_the_type_but_for_what_the_camera_head_computes():
     for product in frame_products(UNEVEN, (70, 70), 3):
-        numbers = product.weights + product.activations
-        assert product.num_bytes(2) == numbers * (4 if product.part == 'camera head' else 2)
-        assert product.num_bytes(4) == 4 * numbers
+        activation_bytes = 4 if product.part == 'camera head' else 2
+        expected = 2 * product.weights + activation_bytes * product.activations
+        assert product.num_bytes(2) == expected
+        assert product.num_bytes(4) == 4 * (product.weights + product.activations)
 
 
 def test_a_frame_more_to_look_back_on_costs_its_keys_and_values():

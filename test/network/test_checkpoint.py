@@ -13,7 +13,7 @@ from checkpoint_files import write_sparse_safetensors
 from golden import TINY_CONFIG, golden_array, golden_images, golden_state, shapes, tiny_network
 from safetensors.torch import save_file
 
-from stream3r_ros.network import CheckpointError, Stream3R, load_network
+from stream3r_ros.network import CheckpointError, Stream3R, linear, load_network
 from stream3r_ros.network.checkpoint import resolve_device, resolve_dtype
 
 TINY_SHAPES = shapes('tiny_state_dict.json')
@@ -246,6 +246,19 @@ def test_the_camera_head_computes_in_float32_whatever_its_weights_are_stored_in(
         module.register_forward_hook(lambda _, inputs, output: seen.append(output.dtype))
     network(torch.rand(2, 3, 28, 28))
     assert set(seen) == {torch.float32}
+
+
+@pytest.mark.parametrize('rows_at_once', [1, 3, 100])
+def test_weights_converted_a_few_rows_at_a_time_multiply_as_if_converted_whole(
+    rows_at_once, monkeypatch
+):
+    monkeypatch.setattr(linear, 'WEIGHTS_CONVERTED_AT_ONCE', 24 * rows_at_once)
+    layer = linear.Float32Linear(24, 10).to(torch.bfloat16)
+    x = torch.randn(2, 5, 24)
+    expected = torch.nn.functional.linear(x, layer.weight.float(), layer.bias.float())
+    found = layer(x)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(('dtype', 'tolerance'), [('bfloat16', 0.05), ('float16', 0.006)])

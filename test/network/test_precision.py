@@ -112,7 +112,8 @@ def test_the_heads_and_the_patch_projection_stay_as_they_are(quantise):
     assert {name.split('.')[0] for name in replaced} == {'aggregator'}
     assert len(replaced) == 4 * (TINY_CONFIG.encoder_depth + 2 * TINY_CONFIG.depth)
     assert network.compute_type == torch.bfloat16
-    assert {one.dtype for one in network.camera_head.parameters()} == {torch.float32}
+    camera_matrices = {one.dtype for one in network.camera_head.parameters() if one.ndim == 2}
+    assert camera_matrices == {torch.bfloat16}
     assert network.depth_head.scratch.output_conv2[2].weight.dtype == torch.bfloat16
 
 
