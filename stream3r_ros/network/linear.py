@@ -4,8 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WEIGHTS_CONVERTED_AT_ONCE = 2**21
-"""8 MB in float32."""
+WEIGHTS_IN_CACHE = 2**19
+"""2 MB in float32, which stay in the cache of a processor."""
+WEIGHTS_PER_LAUNCH = 2**23
+"""On a GPU and in a compiled graph more and smaller parts cost more than they save."""
 
 
 class Linear(nn.Linear):
@@ -26,6 +28,12 @@ class Float32Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         if self.weight.dtype == torch.float32:
             return F.linear(x.float(), self.weight, self.bias)
-        rows = max(1, WEIGHTS_CONVERTED_AT_ONCE // self.in_features)
-        products = [F.linear(x.float(), part.float()) for part in self.weight.split(rows)]
+        products = [
+            F.linear(x.float(), part.float()) for part in self.weight.split(self._rows_at_once())
+        ]
         return torch.cat(products, dim=-1) + self.bias
+
+    def _rows_at_once(self) -> int:
+        is_eager_cpu = self.weight.device.type == 'cpu' and not torch.compiler.is_compiling()
+        numbers = WEIGHTS_IN_CACHE if is_eager_cpu else WEIGHTS_PER_LAUNCH
+        return max(1, numbers // self.in_features)

@@ -252,7 +252,7 @@ def test_the_camera_head_computes_in_float32_whatever_its_weights_are_stored_in(
 def test_weights_converted_a_few_rows_at_a_time_multiply_as_if_converted_whole(
     rows_at_once, monkeypatch
 ):
-    monkeypatch.setattr(linear, 'WEIGHTS_CONVERTED_AT_ONCE', 24 * rows_at_once)
+    monkeypatch.setattr(linear, 'WEIGHTS_IN_CACHE', 24 * rows_at_once)
     layer = linear.Float32Linear(24, 10).to(torch.bfloat16)
     x = torch.randn(2, 5, 24)
     expected = torch.nn.functional.linear(x, layer.weight.float(), layer.bias.float())

@@ -142,6 +142,29 @@ def test_what_a_replayed_step_gave_is_not_changed_by_the_next_one():
     assert torch.equal(given[-1].depth, before)
 
 
+def test_outputs_that_change_within_a_stream_are_recorded_once_each():
+    recorded = []
+
+    def record(run):
+        predictions, replay = record_tape(run)
+        recorded.append(predictions)
+        return predictions, replay
+
+    session = graph_session(small_network(), WINDOW, record=record)
+    session._graph._predict = session.network.predict
+    plain = StreamSession(session.network, policy=WINDOW, outputs=('depth', 'pose'))
+    for frame, image in enumerate(golden_images(14, 28, 28)):
+        session.outputs = plain.outputs = ('pose',) if frame % 3 else ('depth', 'pose')
+        found, expected = session.step(image), plain.step(image)
+        assert (found.depth is None) == bool(frame % 3)
+        torch.testing.assert_close(found.pose_encoding, expected.pose_encoding)
+    assert [one.depth is None for one in recorded] in ([True, False], [False, True])
+    session.reset()
+    for image in golden_images(5, 28, 28):
+        session.step(image)
+    assert len(recorded) == 3
+
+
 class RefuseHostReads(TorchDispatchMode):
     """Fail where an operator takes a value to Python or has a shape that depends on values."""
 
