@@ -20,9 +20,9 @@ class Linear(nn.Linear):
 class Float32Linear(nn.Linear):
     """Compute in float32, whatever type the weights are kept in.
 
-    Every iteration of the camera head reads all of them, and in half the bytes they are read in
-    half the time. A part at a time is converted and multiplied while it is still in the cache of
-    the processor; whole matrices would go to memory and back.
+    A part of them at a time is converted and multiplied, while it is still in the cache of the
+    processor: every iteration of the camera head needs all of them, and whole matrices would go
+    to memory and back each time.
     """
 
     def forward(self, x: Tensor) -> Tensor:
