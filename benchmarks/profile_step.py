@@ -9,7 +9,7 @@ import argparse
 from collections import Counter
 
 import torch
-from against_published import IMAGE_HW, WINDOW, peak_gb
+from against_published import IMAGE_HW, WINDOW
 from published_session import PublishedSession
 from torch.profiler import ProfilerActivity, profile
 
@@ -54,7 +54,7 @@ def print_profile(
     outputs = OUTPUTS if options.published else tuple(options.outputs.split(','))
     seen = frames_seen(WINDOW + 2, 'window', WINDOW)
     products = frame_products(config, tuple(options.size), seen, outputs)
-    print(f'{title}: {seconds.total():.2f} s, peak {peak_gb():.2f} GB')
+    print(f'{title}: {seconds.total():.2f} s')
     for kind in (*KINDS, *REST):
         line = f'  {kind:12} {seconds[kind]:6.2f} s {100 * seconds[kind] / seconds.total():4.0f} %'
         gflop = sum(p.count * p.flops for p in products if p.kind == kind) / 1e9
@@ -83,7 +83,7 @@ def main() -> None:
         else:
             outputs = options.outputs.split(',')
             session = StreamSession(network, 'window', WINDOW, outputs=outputs)
-        name = 'published session' if options.published else f'{options.outputs}'
+        name = 'published session' if options.published else options.outputs
         title = f'{options.weights}, {dtype}, {name}, {options.threads} threads'
         print_profile(title, measure(session, tuple(options.size)), network.config, options)
 
