@@ -85,7 +85,8 @@ def test_independent_cameras_have_topics_and_streams_of_their_own(rig):
         assert last.header.frame_id == f'{name}_optical'
         assert last.cached_frames == last.processed
         assert last.received == last.processed + last.dropped + last.refused
-        wait_until(lambda name=name: rig.heard[f'{name}/points'], 'a cloud')
+        for topic in (f'{name}/points', f'{name}/odom'):
+            rig.publish_until(lambda topic=topic: rig.heard[topic], topic)
         assert rig.heard[f'{name}/points'][-1].header.frame_id == f'{name}_optical'
     frames = {name: rig.heard[f'{name}/odom'][-1].header.frame_id for name in CAMERAS}
     assert frames == {'front': 'odom', 'left': 'left/odom'}
