@@ -6,6 +6,7 @@ all heads run, 1 x 1 convolutions come after the resize, weights lie as in the f
 are maps of their own, and every prediction stays.
 """
 
+from collections.abc import Callable
 from types import MethodType
 
 import torch
@@ -68,7 +69,7 @@ class PublishedSession:
         for module in network.modules():
             plain = PLAIN.get(type(module))
             if plain:
-                module.forward = MethodType(plain, module)  # type: ignore
+                module.forward = MethodType(plain, module)
 
     @torch.inference_mode()
     def step(self, image: Tensor) -> Predictions:
@@ -95,4 +96,7 @@ def _resize_then_convolve(
     return fusion.out_conv(resized)
 
 
-PLAIN = {LayerScale: _scale_then_add, Fusion: _resize_then_convolve}
+PLAIN: dict[type, Callable[..., Tensor]] = {
+    LayerScale: _scale_then_add,
+    Fusion: _resize_then_convolve,
+}
