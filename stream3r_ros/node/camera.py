@@ -18,10 +18,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from stream3r_ros.images import ImageMapping
 from stream3r_ros.images.rectify import Rectification
 from stream3r_ros.images.registration import mask_at_network
+from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node.calibration import Calibration, KnownCamera
-from stream3r_ros.node.counters import Counters
 from stream3r_ros.node.demand import DepthDemand
-from stream3r_ros.node.diagnostics import Health, Listening, Quiet
+from stream3r_ros.node.health import Circumstances, Health, Verdict
+from stream3r_ros.node.listening import Listening, Quiet
 from stream3r_ros.node.outputs import CameraOutputs
 from stream3r_ros.node.scale_from_depth import HeardDepth
 from stream3r_ros.node.scale_from_odometry import HeardOdometry
@@ -46,8 +47,10 @@ class Camera:
         self.name = name
         self.number = number
         self.track = track
-        self.counters = Counters()
         self.health = Health()
+        self.circumstances = Circumstances(is_active=False)  # renewed by the node's timer
+        self.verdict: Verdict | None = None
+        self._status_published = -math.inf
         self.calibration = Calibration('')
         self.last_stamp_ns: int | None = None
         self.outputs = CameraOutputs(node, self._prefix)
@@ -75,10 +78,21 @@ class Camera:
         """Tell whether somebody listens to one of the camera's outputs."""
         return self.outputs.is_anyone_listening
 
+    @property
+    def since_status_s(self) -> float:
+        """Give the seconds since the last ~/status."""
+        return time.monotonic() - self._status_published
+
+    def publish_status(self, status: StreamStatus) -> None:
+        """Publish a status, of a frame or of none."""
+        self._status_published = time.monotonic()
+        self.outputs.publish_status(status)
+
     def listen(self, offer: Callable[[Camera, ImageMessage], None]) -> None:
         """Subscribe; every image goes to ``offer``."""
         with self._listening:
             self._offer = offer
+            self.health.begin()
             name = f'{self._prefix}{self._relative_topic}'
             self._image_topic = self._node.resolve_topic_name(name)  # after remapping
             self.calibration = Calibration(self._image_topic)

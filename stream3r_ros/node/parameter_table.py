@@ -258,6 +258,12 @@ PARAMETERS = (
         bounds=(0.0, 1e6), live=True,
     ),
     Parameter(
+        'input.late_tolerance', 1.0,
+        'Seconds by which an image may be older than the one before: it is late, and refused; '
+        'when stamps go back by more, and the next image follows, a new stream begins',
+        bounds=(0.0, 3600.0), live=True,
+    ),
+    Parameter(
         'input.max_pixels', 33_177_600, 'Larger images are refused before memory is allocated',
         bounds=(196, 2**31 - 1),
     ),

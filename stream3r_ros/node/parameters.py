@@ -46,6 +46,7 @@ class InputSettings:
     max_pixels: int
     stale_after_s: float
     max_stamp_gap_s: float
+    late_tolerance_s: float
     rectified: str
     intrinsics: str
     sync_tolerance_s: float
@@ -237,6 +238,7 @@ def _input(v: Mapping[str, Any]) -> InputSettings:
         max_pixels=v['input.max_pixels'],
         stale_after_s=v['input.stale_after'],
         max_stamp_gap_s=v['max_stamp_gap'],
+        late_tolerance_s=v['input.late_tolerance'],
         rectified=v['input.rectified'],
         intrinsics=v['intrinsics'],
         sync_tolerance_s=v['sync_tolerance'],

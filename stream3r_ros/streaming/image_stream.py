@@ -167,6 +167,11 @@ class ImageStream:
         return self._session is not None and self._session.is_full
 
     @property
+    def camera_hw(self) -> tuple[int, int] | None:
+        """Height and width of the stream's images; None before the first."""
+        return self._camera_hw
+
+    @property
     def cached_frames(self) -> int:
         """How many frames the next one can look back on."""
         cached = self._session.cached_frames if self._session else 0
