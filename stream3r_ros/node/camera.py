@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from stream3r_ros.node.track import Track
 
 ImageMessage = Image | CompressedImage
-TOLD_LOSSES = 3
-"""Lost images of which the log speaks, once."""
+IMAGE_QUEUE = 5
+"""Images that may come while a callback runs; the mailbox, which counts, drops the older ones."""
 SCALE_QUEUE = 50
 """Messages of the scale's source that wait for their callback."""
 IDLE_AFTER_S = 1.0
@@ -137,8 +137,9 @@ class Camera:
             )
         kind = Image if self._relative_topic == 'image' else CompressedImage
         image = self._input(
-            kind, self._relative_topic, self._on_image, reliability=settings.reliability
-        )
+            kind, self._relative_topic, self._on_image, max(settings.capacity, IMAGE_QUEUE),
+            reliability=settings.reliability,
+        )  # fmt: skip
         return [*inputs, image]
 
     def _input(
@@ -161,7 +162,7 @@ class Camera:
         if not count:
             return
         self.health.lost_on_the_way(count)
-        if self.arrivals.lost >= TOLD_LOSSES and not self._has_told_of_losses:
+        if self.health.happened().is_losing_many and not self._has_told_of_losses:
             self._has_told_of_losses = True
             self._node.get_logger().warning(f'{self._image_topic}: {LOST_ON_THE_WAY}')
 

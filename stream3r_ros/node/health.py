@@ -83,6 +83,11 @@ class Happened:
     rate_processed: float = 0.0
     last: StreamStatus | None = None  # of the last processed image
 
+    @property
+    def is_losing_many(self) -> bool:
+        """Tell whether more images get lost than a stamp that wavers would explain."""
+        return self.lost_before_recently > max(2, MANY_LOST * self.received_recently)
+
 
 class Health:
     """What happened to one camera's images, told by any thread."""
@@ -284,7 +289,7 @@ def _less_than_all(what: Happened, around: Circumstances) -> Verdict | None:
             f'{RECENT_S:.0f} s were refused: {what.refusal}'
         )
         return Verdict('warn', state, sentence, is_told=True)
-    if what.lost_before_recently > max(1, MANY_LOST * what.received_recently):
+    if what.is_losing_many:
         sentence = f'in the last {RECENT_S:.0f} s {what.lost_before_recently} {LOST_ON_THE_WAY}'
         return Verdict('warn', state, sentence)
     if around.node_problem:
