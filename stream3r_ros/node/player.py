@@ -19,6 +19,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from stream3r_ros.node.endpoints import overridable
+from stream3r_ros.node.log import Once
 from stream3r_ros.node.messages import camera_info_message, depth_message, fill, pose_message
 from stream3r_ros.node.process import StartError
 from stream3r_ros.sources import FrameSource, SourceError, SourceFrame, open_source
@@ -42,7 +43,10 @@ class Player(Node):
         self.exit_status = 0
         self._stop_requested = stop
         self._declare()
+        self._said = Once()
         self._source = self._open()
+        for left_out in self._source.left_out:
+            self.get_logger().warning(str(left_out))
         self._rate = self._value('rate') or self._source.rate_hz
         self._make_publishers()
         self._thread = threading.Thread(target=self._run, name='player', daemon=True)
@@ -100,6 +104,7 @@ class Player(Node):
             return open_source(
                 self._value('source'),
                 synthetic_hw=(self._value('image_height'), self._value('image_width')),
+                skip=self._skip,
             )
         except SourceError as error:
             raise StartError(str(error)) from error
@@ -119,6 +124,10 @@ class Player(Node):
                 durability=DurabilityPolicy.VOLATILE,
             )
             self._clock = self.create_publisher(Clock, '/clock', clock_qos)
+
+    def _skip(self, name: str, sentence: str) -> None:
+        if self._said.allows(sentence):
+            self.get_logger().warning(f'skipped: {sentence}')
 
     def _publisher(self, kind: type, topic: str):
         # A profile of its own: rclpy writes overrides into it.
