@@ -3,6 +3,8 @@
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
@@ -49,6 +51,8 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         forward_library_log(self.get_logger())
         self._network: Stream3R | None = None
         self._failure = ''  # of the last transition
+        self._beginning = threading.Lock()  # of a transition: none begins once the node stops
+        self._transitions_running = 0
         # What looks after things must go on while /clock stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         parameters.declare(self, self._stream_problem)
@@ -83,7 +87,13 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self.create_timer(0.1, self._publish_maps, callback_group=slow, clock=self._steady)
 
     def stop(self, timeout_s: float) -> bool:
-        """End the inference thread; tell whether it ended in time."""
+        """End the inference thread; tell whether it ended in time, and no transition runs.
+
+        One that loads a network may take minutes, and would meet a node that is gone.
+        """
+        with self._beginning:
+            if self._transitions_running:
+                return False
         return self._worker is None or self._worker.stop(timeout_s)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -119,7 +129,10 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         """Turn the core's errors into one log line and a failed transition; only here."""
         self._failure = ''
         try:
-            action()
+            with self._transition() as may_begin:
+                if not may_begin:
+                    return TransitionCallbackReturn.FAILURE
+                action()
         except (ValueError, RuntimeError, OSError, MemoryError) as error:
             self._failure = f'{transition} failed: {error}'
             self.get_logger().error(self._failure)
@@ -130,10 +143,27 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             raise
         return TransitionCallbackReturn.SUCCESS
 
+    @contextmanager
+    def _transition(self) -> Iterator[bool]:
+        """Count a transition as running; tell whether it may begin, which a stop forbids."""
+        with self._beginning:
+            self._transitions_running += 1
+            may_begin = not self._stop.is_set()
+        try:
+            yield may_begin
+        finally:
+            with self._beginning:
+                self._transitions_running -= 1
+
     def _autostart(self) -> None:
         self._autostart_timer.cancel()
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+        with self._transition():
+            has_started = (
+                self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+                and self.trigger_activate() == TransitionCallbackReturn.SUCCESS
+            )
+        if not has_started and not self._stop.is_set():
+            self._end_with_failure()
 
     def _configure(self) -> None:
         source = self.settings.network
