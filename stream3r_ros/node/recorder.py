@@ -30,6 +30,7 @@ from stream3r_ros.node.decode import ImageError, decode_image
 from stream3r_ros.node.heard import Pending, cloud_arrays, depth_array, pose_matrix, stamp_ns
 from stream3r_ros.node.process import StartError
 from stream3r_ros.node.programs import RECORDER
+from stream3r_ros.node.status import is_of_a_frame
 from stream3r_ros.node.truth import TRUE_DEPTH, TRUE_POSE, TruthRecord
 
 PENDING_FRAMES = 30
@@ -57,6 +58,7 @@ class Recorder(Node):
             raise StartError('out must name the folder to write, such as -p out:=recording')
         self._heard = time.monotonic()
         self._statuses: deque[StreamStatus] = deque(maxlen=MAX_FRAMES)
+        self._latest = StreamStatus()  # which may be about no frame
         self._unjoined: list[StreamStatus] = []
         self._images, self._depths, self._clouds, self._poses = (
             Pending(PENDING_FRAMES) for _ in range(4)
@@ -120,6 +122,9 @@ class Recorder(Node):
 
     def _on_status(self, status: StreamStatus) -> None:
         """Join what was heard about a frame; the status is the last message about it."""
+        self._latest = status
+        if not is_of_a_frame(status):
+            return
         self._heard = time.monotonic()
         self._statuses.append(status)
         # Topics may overtake each other by a little: a status waits for its partners.
@@ -167,7 +172,7 @@ class Recorder(Node):
             self._check_patience(silence_s)
             return
         frames, idle = self.get_parameter('frames').value, self.get_parameter('idle').value
-        beyond = self._statuses[-1].received - frames if frames else -1
+        beyond = self._latest.received - frames if frames else -1
         # What was played to its end may still be under way; an endless stream goes on.
         if (idle and silence_s > idle) or beyond > 0 or (beyond == 0 and silence_s > 1.0):
             self._stop_requested.set()
@@ -196,7 +201,7 @@ class Recorder(Node):
                 up=(0, 0, 1), forward=(1, 0, 0), caption=self.get_parameter('caption').value,
             )  # fmt: skip
             write_png(self._out / 'picture.png', picture)
-        print(summary(statuses, len(points), self._out), flush=True)
+        print(summary(statuses, self._latest, len(points), self._out), flush=True)
         if self._truth is not None:
             self._write_errors(self._truth)
 

@@ -16,7 +16,7 @@ from stream3r_ros.node.scale_state import Scale
 from stream3r_ros.streaming import FrameEstimate
 
 if TYPE_CHECKING:
-    from stream3r_ros.node.track import Job, StreamNumbers
+    from stream3r_ros.node.track import Job, StreamState
 
 PERIOD_S = 1.0
 """Between two statuses, whether images are processed or not."""
@@ -24,7 +24,7 @@ PERIOD_S = 1.0
 
 def frame_status(
     header: Header, estimate: FrameEstimate, view: Intrinsics, is_lost: bool,
-    stream: StreamNumbers, scale: Scale,
+    stream: StreamState, scale: Scale,
 ) -> StreamStatus:  # fmt: skip
     """Say what became of a frame; accounts, latencies and reason are still to be filled in."""
     status = StreamStatus(header=header, intrinsics_source=view.source)
@@ -40,7 +40,7 @@ def frame_status(
 
 
 def waiting_status(
-    now: Time, what: Happened, verdict: Verdict, stream: StreamNumbers, scale: Scale
+    now: Time, what: Happened, verdict: Verdict, stream: StreamState, scale: Scale
 ) -> StreamStatus:
     """Say how a camera is doing of which no image was processed for a while."""
     status = StreamStatus(header=Header(stamp=now), state=verdict.state)
@@ -53,7 +53,7 @@ def waiting_status(
     return status
 
 
-def fill_stream(status: StreamStatus, stream: StreamNumbers, scale: Scale) -> None:
+def fill_stream(status: StreamStatus, stream: StreamState, scale: Scale) -> None:
     """Fill in what the stream and its world are."""
     status.mode, status.stream = stream.mode, stream.number
     status.cached_frames, status.cache_bytes = stream.cached_frames, stream.cache_bytes

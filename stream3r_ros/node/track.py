@@ -52,7 +52,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class StreamNumbers:
+class StreamState:
     """What ~/status says of a stream."""
 
     number: int
@@ -93,12 +93,12 @@ class Track:
         self._requests.append('~/reset was called')
         return self.number + 1
 
-    def numbers(self) -> StreamNumbers:
+    def numbers(self) -> StreamState:
         """Give the numbers of the present stream."""
         stream = self._stream
         if stream is None:
-            return StreamNumbers(self.number, self._node.settings.stream.name)
-        return StreamNumbers(
+            return StreamState(self.number, self._node.settings.stream.name)
+        return StreamState(
             self.number, stream.options.name, stream.is_full, len(self._gathering),
             stream.cached_frames, stream.cache_bytes, self._device_memory(),
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """Show what the node publishes on a web page, and let people change its parameters there."""
 
+import math
 import threading
 import time
 from typing import Any
@@ -19,6 +20,7 @@ from stream3r_ros.node.log import Throttle
 from stream3r_ros.node.process import STOP_GRACE_S, StartError
 from stream3r_ros.node.programs import VIEWER
 from stream3r_ros.node.remote import RemoteNode
+from stream3r_ros.node.status import is_of_a_frame
 from stream3r_ros.viewing import (
     Choice,
     LiveView,
@@ -140,7 +142,9 @@ class Viewer(Node):
         if (status.stream, status.segment) != self._stream:
             self._begin_stream(status)
         numbers = StreamNumbers(**{name: getattr(status, name) for name in NUMBERS})
-        self._meter.add(time.monotonic(), numbers)
+        self._meter.add(time.monotonic(), numbers, is_of_a_frame(status))
+        if not is_of_a_frame(status):
+            return
         self._statuses = [*self._statuses, status][-PENDING_FRAMES:]
 
     def _notice_restart(self) -> None:
@@ -214,10 +218,20 @@ class Viewer(Node):
             there = 'is there, no frame came yet' if self._remote.is_known else 'is not there yet'
             return f'Waiting: **{node}** {there}.'
         text = stream_table(self._meter, now_s, self._view.point_count, self._view.voxel_size)
-        silence_s = self._meter.silence_s(now_s)
+        return text + self._trouble(now_s)
+
+    def _trouble(self, now_s: float) -> str:
+        """Say what is wrong, and that nothing comes."""
+        meter, sentences = self._meter, []
+        silence_s, absence_s = meter.silence_s(now_s), meter.absence_s(now_s)
         if silence_s > SILENCE_S:
-            text += f'\n\nNo frame for {silence_s:.0f} s.'
-        return text
+            since = f'for {silence_s:.0f} s' if math.isfinite(silence_s) else 'as yet'
+            sentences.append(f'No frame {since}.')
+        if absence_s > SILENCE_S:
+            sentences.append(f'Nothing was heard of the node for {absence_s:.0f} s.')
+        elif meter.latest is not None and meter.latest.reason:
+            sentences.append(f'**{meter.latest.reason}**')
+        return ''.join(f'\n\n{sentence}' for sentence in sentences)
 
     def _on_values(self, values: dict[str, Any]) -> None:
         self._panel.enable(self._remote.is_known)
