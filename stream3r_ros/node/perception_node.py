@@ -22,7 +22,7 @@ from stream3r_ros.node import diagnostics, parameters
 from stream3r_ros.node.camera import Camera
 from stream3r_ros.node.frames import listen
 from stream3r_ros.node.health import Circumstances, Verdict, judge
-from stream3r_ros.node.log import forward_library_log
+from stream3r_ros.node.log import Once, forward_library_log
 from stream3r_ros.node.sim_clock import SimClock
 from stream3r_ros.node.status import PERIOD_S, waiting_status
 from stream3r_ros.node.track import Track
@@ -49,6 +49,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self._stop = stop
         self.exit_status = 0
         forward_library_log(self.get_logger())
+        self.hints = Once()  # said once a run, however many streams there are
         self._network: Stream3R | None = None
         self._failure = ''  # of the last transition
         self._beginning = threading.Lock()  # of a transition: none begins once the node stops
