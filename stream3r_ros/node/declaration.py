@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter as RosParameter
 
 from stream3r_ros.node.parameter_table import Parameter
 from stream3r_ros.node.process import StartError
-from stream3r_ros.node.programs import Program
+from stream3r_ros.node.programs import Program, of_camera
 
 QOS = re.compile(r'qos_overrides\.([^.]+)\.(\w+)\.(\w+)')
 QOS_POLICIES = ('history', 'depth', 'reliability')
@@ -118,13 +118,6 @@ def _topics(node: Node, program: Program, values: Mapping[str, object]) -> dict[
             ('publisher', program.publishes),
         )
     }
-
-
-def of_camera(topic: str, camera: str) -> str:
-    """Name a topic of one of several cameras; the camera is '' where there is only one."""
-    if not camera:
-        return topic
-    return f'~/{camera}/{topic[2:]}' if topic.startswith('~/') else f'{camera}/{topic}'
 
 
 def _unknown_qos(given: str, topics: Mapping[str, set[str]]) -> str | None:

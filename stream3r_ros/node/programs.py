@@ -142,6 +142,13 @@ PROGRAMS = {'perception_node': NODE, 'player': PLAYER, 'viewer': VIEWER, 'record
 """By the module of each."""
 
 
+def of_camera(topic: str, camera: str) -> str:
+    """Name a topic of one of several cameras; the camera is '' where there is only one."""
+    if not camera:
+        return topic
+    return f'~/{camera}/{topic[2:]}' if topic.startswith('~/') else f'{camera}/{topic}'
+
+
 def foreign_arguments(arguments: Sequence[str]) -> list[str]:
     """Give what is not between ``--ros-args`` and ``--``, which rcl reads."""
     foreign, is_ros = [], False
