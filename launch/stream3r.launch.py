@@ -25,7 +25,6 @@ from stream3r_ros.node.launch_arguments import (
     file_in_memory,
     frame,
     full_name,
-    image_topics,
     log_level,
     misspelt,
     namespace,
@@ -53,7 +52,7 @@ ARGUMENTS = (
     ('namespace', '', 'Namespace of all nodes and relative topics', namespace),
     ('use_sim_time', 'false', 'Take the time from /clock', truth),
     ('log_level', 'info', 'debug, info, warn, error or fatal', log_level),
-    ('reliable', 'false', 'Ask for reliable images, as bag.launch.py does; best effort otherwise',
+    ('reliable', 'false', 'Ask for reliable images, as bag.launch.py does; else by qos.image',
      truth),
     ('player', 'false', 'Start the player as the (first) camera', truth),
     ('source', DEFAULT_SOURCE, 'What the player plays: folder, video or synthetic:SEED', source),
@@ -178,7 +177,7 @@ def perception(value: dict[str, Any], space: str) -> Node:
     topics = (*INPUTS, *OUTPUTS)
     renamed = [pair for camera in cameras for pair in remappings(value, camera, topics)]
     # Under the node's full name, which no section of params_file is stronger than.
-    section = {'ros__parameters': overrides(value, space)}
+    section = {'ros__parameters': overrides(value)}
     own = file_in_memory('arguments.yaml', {full_name('stream3r', space): section})
     return Node(
         package='stream3r_ros',
@@ -191,13 +190,11 @@ def perception(value: dict[str, Any], space: str) -> Node:
     )
 
 
-def overrides(value: dict[str, Any], space: str) -> dict[str, Any]:
+def overrides(value: dict[str, Any]) -> dict[str, Any]:
     """Give the parameters whose arguments were set."""
     given = {parameter: value[name] for name, parameter, _ in OVERRIDES if value[name] is not None}
     if value['reliable']:
-        # rclpy names these parameters by the topic's full name, after remapping.
-        asked = (f'qos_overrides.{name}.subscription' for name in image_topics(value, space))
-        given |= {f'{name}.reliability': 'reliable' for name in asked}
+        given['qos.image'] = 'reliable'
     return {'use_sim_time': value['use_sim_time'], **given}
 
 

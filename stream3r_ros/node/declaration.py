@@ -9,12 +9,13 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
+from stream3r_ros.node.endpoints import POLICIES
 from stream3r_ros.node.parameter_table import Parameter
 from stream3r_ros.node.process import StartError
 from stream3r_ros.node.programs import Program, of_camera
 
 QOS = re.compile(r'qos_overrides\.([^.]+)\.(\w+)\.(\w+)')
-QOS_POLICIES = ('history', 'depth', 'reliability')
+QOS_POLICIES = [policy.name.lower() for policy in POLICIES]
 MOST_NEAREST = 2
 LEAST_LIKENESS = 0.7
 
@@ -121,7 +122,8 @@ def _topics(node: Node, program: Program, values: Mapping[str, object]) -> dict[
 
 
 def _unknown_qos(given: str, topics: Mapping[str, set[str]]) -> str | None:
-    topic, kind, policy = QOS.fullmatch(given).groups()
+    topic, entity, policy = QOS.fullmatch(given).groups()
+    kind = entity.removesuffix('_latched')  # a second subscription to the same topic
     if kind not in topics:
         return f'{given} has no effect: publisher or subscription comes after the topic'
     if topic not in topics[kind]:

@@ -227,6 +227,12 @@ PARAMETERS = (
         choices=('raw', 'compressed'),
     ),
     Parameter(
+        'qos.image', 'auto',
+        'Reliability of the subscription to images: auto is reliable where every publisher offers '
+        'it, so that none is lost, and best_effort otherwise; it never holds a publisher up',
+        choices=('auto', 'reliable', 'best_effort'),
+    ),
+    Parameter(
         'drop_policy', 'latest',
         'latest drops images that a newer one overtakes; keep_all queues up to queue_limit, for '
         'bags',

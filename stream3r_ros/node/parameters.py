@@ -42,6 +42,7 @@ class InputSettings:
     """What is taken in; lengths of time in seconds."""
 
     transport: str
+    reliability: str
     drop_policy: str
     queue_limit: int
     max_pixels: int
@@ -230,6 +231,7 @@ def stream_options(v: Mapping[str, Any]) -> StreamOptions:
 def _input(v: Mapping[str, Any]) -> InputSettings:
     return InputSettings(
         transport=v['image_transport'],
+        reliability=v['qos.image'],
         drop_policy=v['drop_policy'],
         queue_limit=v['queue_limit'],
         max_pixels=v['input.max_pixels'],

@@ -103,7 +103,8 @@ FILE = """
     network: {sorce: demo, source: demo}
     qos_overrides:
       /imag: {subscription: {reliability: reliable}}
-      /eye: {subscription: {reliability: reliable}}
+      /eye: {subscription: {reliability: reliable, durability: volatile}}
+      /camera_info: {subscription_latched: {depth: 2}, subscription_late: {depth: 2}}
       /stream3r/points: {publisher: {reliabilty: reliable}, subscription: {depth: 1}}
       eye: {subscription: {depth: 1}}
     costmap: {width: 1}
@@ -115,6 +116,7 @@ EXPECTED = (
     'there is no parameter network.sorce, did you mean network.source?\n',
     'there is no parameter windw_size, did you mean window_size?\n',
     'qos_overrides./imag.subscription.reliability has no effect, there is no subscription /imag\n',
+    'qos_overrides./camera_info.subscription_late.depth has no effect: publisher or subscription ',
     'qos_overrides.eye.subscription.depth has no effect, there is no subscription eye, did you '
     'mean /eye?\n',
     'qos_overrides./stream3r/points.publisher.reliabilty has no effect, the policies are ',
