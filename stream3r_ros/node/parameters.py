@@ -209,7 +209,8 @@ def settings(node: Node) -> Settings:
 def stream_options(v: Mapping[str, Any]) -> StreamOptions:
     """Gather what a stream is made of from parameters by name; raises ValueError."""
     names = (
-        'mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit', 'start_frames',
+        'mode', 'window_size', 'max_frames', 'full_frames', 'full_overlap', 'image_size', 'fit',
+        'start_frames',
     )  # fmt: skip
     policy = None
     if v['cache.policy'] != 'auto':
