@@ -270,7 +270,7 @@ def test_a_bag_begins_when_the_node_is_active_and_is_received_reliably(tmp_path,
         wait_until(lambda: ask.reliability('/robot1/image_raw'), 'subscribed')
         assert ask.reliability('/robot1/image_raw') == ['RELIABLE'], run.output()
         # Its reliability is the recording's, and best effort hears it whatever that is.
-        assert ask.reliability('/robot1/camera_info') == ['BEST_EFFORT']
+        assert 'BEST_EFFORT' in ask.reliability('/robot1/camera_info')
         said = run.output()
         assert run.end() == 0
         assert run.left_behind() == []

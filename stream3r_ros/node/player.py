@@ -4,6 +4,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -44,6 +45,8 @@ class Player(Node):
         declare(self, PLAYER)
         self._source = self._open()
         self._rate = self._value('rate') or self._source.rate_hz
+        self._playing = self._frames()
+        self._first = self._read_first()
         self._make_publishers()
         self._thread = threading.Thread(target=self._run, name='player', daemon=True)
         self._thread.start()
@@ -63,6 +66,13 @@ class Player(Node):
                 self._value('source'),
                 synthetic_hw=(self._value('image_height'), self._value('image_width')),
             )
+        except SourceError as error:
+            raise StartError(str(error)) from error
+
+    def _read_first(self) -> list[SourceFrame]:
+        """Read before anything is offered: a room is lit for seconds, and a camera is ready."""
+        try:
+            return list(islice(self._playing, 1))
         except SourceError as error:
             raise StartError(str(error)) from error
 
@@ -110,7 +120,7 @@ class Player(Node):
     def _play(self) -> None:
         published = 0
         due = time.monotonic()
-        for frame in self._frames():
+        for frame in chain(self._first, self._playing):
             if self._stop_requested.wait(max(0.0, due - time.monotonic())):
                 return
             self._publish(frame, published)
