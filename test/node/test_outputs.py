@@ -56,6 +56,38 @@ def test_depth_at_the_cameras_resolution_fits_the_image_and_its_intrinsics(tuned
     assert np.isfinite(picture_of(depth, np.float32)).mean() > 0.9
 
 
+@pytest.fixture
+def folding(tuned):
+    """Give a camera_info that turns back within the image; take the lens out afterwards."""
+    info = CameraInfo(height=96, width=128, distortion_model='plumb_bob', d=[-0.35, 0, 0, 0, 0])
+    info.k = [60.0, 0.0, 63.5, 0.0, 60.0, 47.5, 0.0, 0.0, 1.0]
+    yield info
+    info.d = []
+    tuned.publish_and_wait(picture(), info)
+
+
+@pytest.mark.parametrize('resolution', ['network', 'camera'])
+def test_nothing_is_published_beyond_where_a_distortion_turns_back(tuned, folding, resolution):
+    assert tuned.set_parameters(depth__resolution=resolution).successful
+    stamp = tuned.publish_and_wait(picture(), folding)
+    assert tuned.answer(stamp, 'status').intrinsics_source == 'camera_info'
+    for name in ('depth', 'confidence', 'points'):
+        message = tuned.answer(stamp, name)
+        if name == 'points':
+            values = point_cloud2.read_points(message, field_names=['z'])['z']
+            values = values.reshape(message.height, message.width)
+        else:
+            values = picture_of(message, np.float32)
+        v, u = np.indices(values.shape)
+        scale = values.shape[1] / 128
+        radius = np.hypot(*((x + 0.5 - side / 2) / (60 * scale) for x, side in
+                            ((u, values.shape[1]), (v, values.shape[0]))))  # fmt: skip
+        beyond = radius > (1 / (3 * 0.35)) ** 0.5
+        assert beyond.mean() > 0.1, name
+        assert np.isnan(values[beyond]).all(), name
+        assert np.isfinite(values[radius < 0.9]).mean() > 0.9, name
+
+
 @pytest.mark.parametrize('fields', ['xyz', 'xyzrgb', 'xyzrgbc'])
 @pytest.mark.parametrize('organized', [True, False])
 def test_a_cloud_has_the_fields_that_were_asked_for(tuned, fields, organized):
