@@ -151,7 +151,7 @@ class Participant:
         self.records = defaultdict(list)  # output -> [(message, source timestamp)]
         kind, topic = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
         self._images = self.node.create_publisher(kind, topic, 10)
-        self._infos = self.node.create_publisher(CameraInfo, 'camera_info', 10)
+        self._info_publisher = None
         for name, (kind, topic) in OUTPUTS.items():
             self.node.create_subscription(kind, topic, self._recorder(name), 50)
         self._reset = self.node.create_client(Trigger, '/stream3r/reset')
@@ -260,6 +260,14 @@ class Participant:
         self._stamp += 100_000_007
         return 1_700_000_000_123_456_789 + self._stamp
 
+    @property
+    def infos(self):
+        """Give the publisher of camera_info; the node would miss what it never says."""
+        if self._info_publisher is None:
+            self._info_publisher = self.node.create_publisher(CameraInfo, 'camera_info', 10)
+            wait_until(self._info_publisher.get_subscription_count, 'the node hears camera_info')
+        return self._info_publisher
+
     def publish(self, message, info: CameraInfo | None = None, stamp_ns: int | None = None) -> int:
         """Publish an image with a new stamp; return the stamp in ns."""
         stamp_ns = stamp_ns or self.next_stamp()
@@ -268,7 +276,7 @@ class Participant:
                 each.header.stamp.sec, each.header.stamp.nanosec = divmod(stamp_ns, 10**9)
                 each.header.frame_id = 'camera_link_optical'
         if info is not None:
-            self._infos.publish(info)
+            self.infos.publish(info)
             time.sleep(0.05)  # two topics: the info is to be there before the image
         self._images.publish(message)
         return stamp_ns

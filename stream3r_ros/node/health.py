@@ -16,7 +16,14 @@ from stream3r_ros.node.rates import Recent
 
 RECENT_S = 2.0
 """A trouble that is over is spoken of for so long: whoever looks once a second sees it."""
+MANY_LOST = 0.05
+"""Share of lost images that is worth a warning."""
 FIRST_IMAGE_S = 10.0
+LOST_ON_THE_WAY = (
+    'images got lost on the way here: set FASTRTPS_DEFAULT_PROFILES_FILE to '
+    'config/fastdds_large_data.xml for the camera and for this node, or send smaller or '
+    'compressed images'
+)
 FULL = 'the causal stream is full: call ~/reset, raise max_frames or set mode to window'
 LOST = 'lost: the confidence is under lost.confidence; show the camera what it has seen, or reset'
 
@@ -26,11 +33,13 @@ class Verdict:
     """A level of /diagnostics (ok, warn, error, stale), a state of ~/status, and a sentence.
 
     The sentence says what is wrong and what to do, or only what goes on where the level is ok.
+    ``is_told``: the log had it when it happened.
     """
 
     level: str
     state: str
     sentence: str
+    is_told: bool = False
 
     @property
     def reason(self) -> str:
@@ -73,6 +82,11 @@ class Happened:
     rate_received: float = 0.0
     rate_processed: float = 0.0
     last: StreamStatus | None = None  # of the last processed image
+
+    @property
+    def is_losing_many(self) -> bool:
+        """Tell whether more images get lost than a stamp that wavers would explain."""
+        return self.lost_before_recently > max(2, MANY_LOST * self.received_recently)
 
 
 class Health:
@@ -117,7 +131,7 @@ class Health:
         self._change(refusals_in_a_row=count, refusal=reason)
 
     def lost_on_the_way(self, count: int) -> None:
-        """Images were sent and never came."""
+        """Images were sent and never came; with -1 one of them came late."""
         self._lost.add(count)
         self._change(lost_before=count)
 
@@ -191,7 +205,7 @@ def judge(what: Happened, around: Circumstances) -> Verdict:
 def _not_at_work(around: Circumstances) -> Verdict | None:
     if not around.is_active:
         if around.node_problem:
-            return Verdict('error', 'error', around.node_problem)
+            return Verdict('error', 'error', around.node_problem, is_told=True)
         return Verdict('ok', 'waiting', 'not active')
     if not around.is_enabled:
         return Verdict('ok', 'disabled', 'disabled: ~/enable with true goes on')
@@ -202,7 +216,7 @@ def _not_at_work(around: Circumstances) -> Verdict | None:
 
 
 def _failure(what: Happened) -> Verdict | None:
-    return Verdict('error', 'error', what.failure) if what.failure else None
+    return Verdict('error', 'error', what.failure, is_told=True) if what.failure else None
 
 
 def _silence(what: Happened, around: Circumstances) -> Verdict | None:
@@ -221,11 +235,11 @@ def _silence(what: Happened, around: Circumstances) -> Verdict | None:
 def _nothing_processed(what: Happened, around: Circumstances) -> Verdict | None:
     """Look for why images come and nothing goes out, beginning with the first image."""
     if around.is_full:
-        return Verdict('warn', 'full', FULL)
+        return Verdict('warn', 'full', FULL, is_told=True)
     is_long = what.since_processed_s > around.stale_after_s
     if what.refusals_in_a_row:
         is_error = is_long and what.refusals_in_a_row > 1
-        return Verdict('error' if is_error else 'warn', 'waiting', _refusals(what))
+        return Verdict('error' if is_error else 'warn', 'waiting', _refusals(what), is_told=True)
     if what.under_way_s:
         return _busy(what, around)
     if not is_long or not what.received_unprocessed or around.gathered:
@@ -262,7 +276,7 @@ def _last_answer(what: Happened) -> Verdict | None:
         sentence = 'scale lost: scale.source is silent or contradicts the scale in use'
         return Verdict('warn', 'streaming', sentence)
     if what.missing_place:
-        return Verdict('warn', 'streaming', what.missing_place)
+        return Verdict('warn', 'streaming', what.missing_place, is_told=True)
     return None
 
 
@@ -274,14 +288,9 @@ def _less_than_all(what: Happened, around: Circumstances) -> Verdict | None:
             f'{what.refused_recently} of the {what.received_recently} images of the last '
             f'{RECENT_S:.0f} s were refused: {what.refusal}'
         )
-        return Verdict('warn', state, sentence)
-    if what.lost_before_recently:
-        sentence = (
-            f'{what.lost_before_recently} images got lost on the way here in the last '
-            f'{RECENT_S:.0f} s: set FASTRTPS_DEFAULT_PROFILES_FILE to '
-            f'config/fastdds_large_data.xml for the camera and for this node, or send smaller or '
-            f'compressed images'
-        )
+        return Verdict('warn', state, sentence, is_told=True)
+    if what.is_losing_many:
+        sentence = f'in the last {RECENT_S:.0f} s {what.lost_before_recently} {LOST_ON_THE_WAY}'
         return Verdict('warn', state, sentence)
     if around.node_problem:
         return Verdict('warn', state, around.node_problem)

@@ -207,6 +207,12 @@ PARAMETERS = (
         'full_frames', 8, 'Frames that mode full gathers and computes together', bounds=(1, 256)
     ),
     Parameter(
+        'full_overlap', 2,
+        'Frames that mode full computes again with the next group, so that all groups are in one '
+        'world; 0 gives each group a world of its own, and it is less than full_frames at most',
+        bounds=(0, 255),
+    ),
+    Parameter(
         'image_size', 0,
         'Width of the network image in pixels, a multiple of 14; 0 is what the network was '
         'trained at',
@@ -242,6 +248,12 @@ PARAMETERS = (
     Parameter(
         'image_transport', 'raw', 'raw subscribes to image, compressed to image/compressed',
         choices=('raw', 'compressed'),
+    ),
+    Parameter(
+        'qos.image', 'auto',
+        'Reliability of the subscription to images: auto is reliable where every publisher offers '
+        'it, so that none is lost, and best_effort otherwise; it never holds a publisher up',
+        choices=('auto', 'reliable', 'best_effort'),
     ),
     Parameter(
         'drop_policy', 'latest',

@@ -41,6 +41,7 @@ class InputSettings:
     """What is taken in; lengths of time in seconds."""
 
     transport: str
+    reliability: str
     drop_policy: str
     queue_limit: int
     max_pixels: int
@@ -211,7 +212,8 @@ def settings(node: Node) -> Settings:
 def stream_options(v: Mapping[str, Any]) -> StreamOptions:
     """Gather what a stream is made of from parameters by name; raises ValueError."""
     names = (
-        'mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit', 'start_frames',
+        'mode', 'window_size', 'max_frames', 'full_frames', 'full_overlap', 'image_size', 'fit',
+        'start_frames',
     )  # fmt: skip
     policy = None
     if v['cache.policy'] != 'auto':
@@ -233,6 +235,7 @@ def stream_options(v: Mapping[str, Any]) -> StreamOptions:
 def _input(v: Mapping[str, Any]) -> InputSettings:
     return InputSettings(
         transport=v['image_transport'],
+        reliability=v['qos.image'],
         drop_policy=v['drop_policy'],
         queue_limit=v['queue_limit'],
         max_pixels=v['input.max_pixels'],

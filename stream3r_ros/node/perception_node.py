@@ -1,8 +1,10 @@
 """The node ``stream3r``: images in, depth, clouds and poses out; a lifecycle node."""
 
 import math
+import re
 import threading
 import time
+from pathlib import Path
 
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
@@ -13,6 +15,7 @@ from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
+from stream3r_ros.export.files import check_folder
 from stream3r_ros.network import Stream3R, load_network, set_camera_iterations
 from stream3r_ros.network.checkpoint import resolve_device
 from stream3r_ros.network.compiler import check_compiler
@@ -136,6 +139,8 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             self.trigger_activate()
 
     def _configure(self) -> None:
+        if self.settings.map.folder:
+            check_folder(Path(self.settings.map.folder).expanduser())
         source = self.settings.network
         self.get_logger().info(f'loading the network from {source.source}')
         begun = time.monotonic()
@@ -287,15 +292,17 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             self._publish_diagnostics()
 
     def _note_change(self, camera: Camera, before: Verdict | None) -> bool:
-        """Log that a camera fell silent, or is well again; tell whether its level is another."""
+        """Log a trouble that is new, and that all is well again; tell whether the level is new."""
         now, title = camera.verdict, f'{camera.name}: ' if camera.name else ''
-        if before is None or before.level == now.level:
-            return before is None
-        if now.level == 'stale':
+        is_new = before is None or before.level != now.level
+        # Numbers change all the time; another reason is another sentence without them.
+        if not is_new and re.sub(r'\d', '', before.sentence) == re.sub(r'\d', '', now.sentence):
+            return False
+        if now.level in ('stale', 'warn', 'error') and not now.is_told:
             self.get_logger().warning(f'{title}{now.sentence}')
-        elif now.level == 'ok' and camera.circumstances.is_active:
+        elif now.level == 'ok' and before is not None and before.level != 'ok':
             self.get_logger().info(f'{title}well again: {now.sentence}')
-        return True
+        return is_new
 
     def _circumstances(self, camera: Camera) -> Circumstances:
         settings, worker = self.settings, self._worker

@@ -125,6 +125,12 @@ class Track:
         self.number += 1
         self.world.begin()
 
+    def _begin_world(self, reason: str) -> None:
+        """Go on with the same stream in a world of its own: a new stream for whoever listens."""
+        self.number += 1
+        self.world.begin()
+        self._node.get_logger().warning(f'{self._title} {self.number} begins: {reason}')
+
     @property
     def _title(self) -> str:
         return f'stream {self._name}' if self._name else 'stream'
@@ -187,12 +193,15 @@ class Track:
         estimates = self._stream.step(image, limits, with_depth)
         if not estimates:
             return []
+        if self._stream.new_world:
+            self._begin_world(self._stream.new_world)
         jobs, self._gathering = self._gathering, []
         return list(zip(jobs, estimates, strict=True))
 
     def close_group(self, settings: Settings) -> None:
         """Look after a stream that cannot go on."""
-        if self._stream.options.mode == 'full' and not self._gathering:
+        options = self._stream.options
+        if options.mode == 'full' and not options.overlap and not self._gathering:
             # The next group has a world of its own.
             self.number += 1
             self.world.begin()

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node.decode import ImageError, decode_image
+from stream3r_ros.node.endpoints import overridable
 from stream3r_ros.node.heard import Pending, cloud_grids, depth_array, pose_matrix, stamp_ns
 from stream3r_ros.node.log import Throttle
 from stream3r_ros.node.process import STOP_GRACE_S, StartError
@@ -82,7 +83,11 @@ class Viewer(Node):
         self._panel = StreamPanel(self._server, CONTROLS, self._remote.set, self._remote.reset)
         self._view = LiveView(self._server, self._limits())
         self._subscribe()
-        self._timer = self.create_timer(1 / self._value('cloud_rate'), self._on_timer)
+        # By the steady clock: /clock may stand still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(
+            1 / self._value('cloud_rate'), self._on_timer, clock=steady
+        )
 
     def stop(self, timeout_s: float) -> bool:
         """Do nothing: the server has to live as long as a callback may use it."""
@@ -164,7 +169,7 @@ class Viewer(Node):
     ) -> None:
         self.create_subscription(
             kind, topic, callback, QoSProfile(depth=depth, reliability=reliability),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=overridable(),
         )  # fmt: skip
 
     # --- the stream ---

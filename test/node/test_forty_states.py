@@ -11,7 +11,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from node_harness import NodeProcess, Participant, picture, wait_until
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 pytestmark = pytest.mark.timeout(290)
 PERIOD_S = 0.06
@@ -152,6 +152,14 @@ def enabled(is_enabled):
     return act
 
 
+def offer_infos(robot, camera):
+    robot.never_sent = robot.node.create_publisher(CameraInfo, 'camera_info', 1)
+
+
+def withdraw_infos(robot, camera):
+    robot.node.destroy_publisher(robot.never_sent)
+
+
 def reset(robot, camera):
     robot.reset_stream()
 
@@ -235,6 +243,9 @@ STEPS = [
     Step('confidence is under the limit', set_to(lost__confidence=1e6, lost__frames=1),
          'warn', 'lost', 'lost.confidence'),
     well('no limit', set_to(lost__confidence=0.0)),
+    Step('camera_info is offered and never sent', offer_infos, 'warn', 'streaming',
+         'a publisher of /camera_info is there', log='no message of it has come'),
+    well('it is no longer offered', withdraw_infos),
     Step('simulated time that nobody tells', set_to(use_sim_time=True), 'warn', 'streaming',
          'nothing has come on /clock'),
     well('the time of the system', set_to(use_sim_time=False)),
