@@ -17,6 +17,7 @@ MOST_SCANS = 100
 PNG_START = b'\x89PNG\r\n\x1a\n'
 PNG_END = b'IEND\xae\x42\x60\x82'
 PNG_GREY_TYPES = (0, 4)
+PNG_HEADER_BYTES = 33
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,14 @@ def read_file_header(data: bytes) -> FileHeader:
     raise ValueError(f'{len(data)} bytes that are neither JPEG nor PNG')
 
 
+def is_deep_png(data: bytes) -> bool:
+    """Tell whether a file, or its first PNG_HEADER_BYTES, is a PNG of 16 bits a sample."""
+    return data.startswith(PNG_START) and len(data) >= PNG_HEADER_BYTES and data[24] == 16
+
+
 def _read_png(data: bytes) -> FileHeader:
     """Read the IHDR chunk, which is always the first (PNG specification, 11.2.2)."""
-    if len(data) < 33 or data[12:16] != b'IHDR':
+    if len(data) < PNG_HEADER_BYTES or data[12:16] != b'IHDR':
         raise ValueError(f'PNG of {len(data)} bytes has no complete header')
     if PNG_END not in data:
         raise ValueError(f'PNG of {len(data)} bytes is truncated: it has no IEND chunk')

@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from sensor_msgs.msg import CompressedImage
 
 from stream3r_ros.node.decode import ImageError, decode_compressed
+from stream3r_ros.node.sample_range import SampleRange
 
 MANY = 10**6
 
@@ -175,3 +176,18 @@ def test_fill_bytes_hide_no_second_size_from_us():
     for data in (jpeg[:2] + b'\xff' * 50, jpeg[:20] + b'\xff'):
         with pytest.raises(ImageError, match='truncated'):
             decode_compressed(compressed(data), MANY)
+
+
+@pytest.mark.parametrize('bits', [10, 12, 14])
+def test_the_bits_in_use_of_a_deep_png_fill_the_range(bits):
+    rgb = picture_rgb()
+    for shown, sent in ((rgb, rgb[..., ::-1]), (rgb[..., 0], rgb[..., 0])):
+        deep = np.rint(sent / 255 * (2**bits - 1)).astype(np.uint16)
+        message = compressed(cv2.imencode('.png', deep)[1].tobytes(), 'png')
+        assert_close(decode_compressed(message, MANY, bits), shown, 0)
+        black = decode_compressed(message, MANY)
+        sample_range = SampleRange()
+        said = [sample_range.look(message, black, 0) for _ in range(4)]
+        assert [f'input.bits to {bits} ' in one for one in said] == [False, False, True, False]
+    shallow = compressed(file_of(rgb, 'PNG'), 'png')
+    np.testing.assert_array_equal(decode_compressed(shallow, MANY, bits), rgb)
