@@ -143,7 +143,7 @@ def sizes_of(weights: str) -> NetworkConfig:
             f"a prediction needs sizes that are at hand and '{weights}' is no file or folder: "
             'take random:official for the published ones'
         )
-    _, config_file = locate(weights, None)
+    config_file = locate(weights, None).config
     return NetworkConfig.load(config_file) if config_file else NetworkConfig()
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from stream3r_ros.images.fold import before_fold
+
 COEFFICIENTS = {
     'plumb_bob': (4, 5),
     'rational_polynomial': (8, 12, 14),
@@ -19,6 +21,9 @@ COEFFICIENTS = {
 LONGEST_SIDE = 32_766
 """OpenCV counts the pixels of a remapping in 16 bits."""
 
+OUTSIDE = -2
+"""A pixel of which interpolation finds nothing in the image."""
+
 FOCAL_LENGTHS_IN_SIDES = (0.01, 1000.0)
 ROTATION_TOLERANCE = 1e-3
 
@@ -28,7 +33,8 @@ class Rectification:
     """Undo a lens and the rotation of a stereo pair; the maps are made once, 6 bytes a pixel.
 
     All matrices speak of images of `image_hw`, pixel centres are integers. `rotation` turns the
-    axes of the camera into those of the rectified image.
+    axes of the camera into those of the rectified image. Beyond where the distortion turns back
+    nothing is seen.
     """
 
     image_hw: tuple[int, int]
@@ -68,13 +74,35 @@ class Rectification:
         return seen
 
     @cached_property
+    def beyond(self) -> float:
+        """Tell the share of the rectified pixels that lie where the distortion turned back."""
+        return 1 - float(self._before_fold.mean())
+
+    @cached_property
+    def _before_fold(self) -> np.ndarray:
+        ray_from_pixel = self.rotation.T @ np.linalg.inv(self.camera_matrix)
+        return before_fold(self.image_hw, ray_from_pixel, self._distort)
+
+    def _distort(self, points: np.ndarray) -> np.ndarray:
+        """Move points (n, 2) at a depth of 1 as the lens does."""
+        if not self.distortion.size:
+            return points
+        if self.distortion_model == 'equidistant':
+            return cv2.fisheye.distortPoints(points[None], np.eye(3), self.distortion)[0]
+        no_turn = np.zeros(3)
+        rays = cv2.convertPointsToHomogeneous(points)
+        return cv2.projectPoints(rays, no_turn, no_turn, np.eye(3), self.distortion)[0][:, 0]
+
+    @cached_property
     def _maps(self) -> tuple[np.ndarray, np.ndarray]:
         module: Any = cv2.fisheye if self.distortion_model == 'equidistant' else cv2
         distortion = self.distortion if self.distortion.size else np.zeros(4)
-        return module.initUndistortRectifyMap(
+        pixels, fractions = module.initUndistortRectifyMap(
             self.raw_matrix, distortion, self.rotation, self.camera_matrix,
             self.image_hw[::-1], cv2.CV_16SC2,
         )  # fmt: skip
+        pixels[~self._before_fold] = OUTSIDE
+        return pixels, fractions
 
 
 def plan_rectification(

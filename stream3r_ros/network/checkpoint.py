@@ -7,23 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stream3r_ros.network.backends import check_head, resolve_attention
 from stream3r_ros.network.config import NetworkConfig
 from stream3r_ros.network.demo import DEMO_FOLDER, DEMO_NOTICE
+from stream3r_ros.network.file_contents import what_is_wrong_with_safetensors
+from stream3r_ros.network.hub import locate_on_hub
 from stream3r_ros.network.published import PUBLISHED
 from stream3r_ros.network.quantised import (
     SCALE_SUFFIX,
@@ -33,13 +24,17 @@ from stream3r_ros.network.quantised import (
     quantised_keys,
 )
 from stream3r_ros.network.stream3r import Stream3R
+from stream3r_ros.network.weight_files import (
+    CheckpointError,
+    WeightFiles,
+    locate_file,
+    locate_in_folder,
+    shorten,
+)
 
 log = logging.getLogger(__name__)
 
-WEIGHTS_NAME = 'model.safetensors'
-CONFIG_NAME = 'config.json'
 BYTES_MAPPED_AT_ONCE = 256 * 2**20
-KEYS_SHOWN = 6
 
 BFLOAT16_CAPABILITY = (8, 0)
 DTYPES = {
@@ -47,10 +42,6 @@ DTYPES = {
     'bfloat16': torch.bfloat16,
     'float16': torch.float16,
 }
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is missing, unreadable or not of this network."""
 
 
 def load_network(
@@ -65,7 +56,8 @@ def load_network(
     """Load a network in evaluation mode.
 
     ``source`` is ``demo``, a .safetensors file, a folder with config.json and weights, or a
-    Hugging Face repository id (its local cache serves when the hub is out of reach). Without a
+    Hugging Face repository id (its local cache serves when the hub is out of reach, which shows
+    after a few seconds). Weights may be one file or shards with their index. Without a
     config.json the published sizes are taken; of the ids in PUBLISHED it is also known how they
     differ, and their licence is said in the log. ``device`` ``auto`` is CUDA where there is one;
     ``dtype`` ``auto`` is bfloat16 where the device is fast at it. ``quantise`` keeps the weights
@@ -83,12 +75,12 @@ def load_network(
     check_quantisation(quantise, target)
     attention = resolve_attention(attention, target, compute_type)
     is_demo = source == 'demo'
-    weights, config = locate(str(DEMO_FOLDER if is_demo else source), revision)
+    weights = locate(str(DEMO_FOLDER if is_demo else source), revision)
     published = PUBLISHED.get(str(source))
     defaults = published.config if published else NetworkConfig()
-    sizes = NetworkConfig.load(config, defaults) if config else defaults
+    sizes = NetworkConfig.load(weights.config, defaults) if weights.config else defaults
     check_head(attention, sizes.head_dim)
-    network = _load_file(weights, sizes, target, compute_type, quantise).set_attention(attention)
+    network = _load_files(weights, sizes, target, compute_type, quantise).set_attention(attention)
     if published:
         log.warning('%s', published.licence)
     if is_demo:
@@ -150,74 +142,26 @@ def _is_fast_at_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get('amx_bf16'))
 
 
-def locate(source: str, revision: str | None) -> tuple[Path, Path | None]:
-    """Find the weights file and, where there is one, the config.json of a source."""
+def locate(source: str, revision: str | None) -> WeightFiles:
+    """Find the files of weights and, where there is one, the config.json of a source."""
     path = Path(source).expanduser()
-    if path.is_file():
-        config = path.with_name(CONFIG_NAME)
-        return _check_suffix(path), config if config.is_file() else None
-    if path.is_dir():
-        return _locate_in_folder(path)
+    try:
+        if path.is_file():
+            return locate_file(path)
+        if path.is_dir():
+            return locate_in_folder(path)
+    except OSError as error:
+        raise CheckpointError(f'{source} cannot be read: {error.strerror}') from error
     if path.suffix or path.is_absolute() or source.startswith(('.', '~')) or '/' not in source:
         raise CheckpointError(
             f"there are no weights at '{source}': expected 'demo', a .safetensors file, a folder "
             f'or a Hugging Face id such as yslan/STream3R'
         )
-    return _locate_on_hub(source, revision)
+    return locate_on_hub(source, revision)
 
 
-def _check_suffix(path: Path) -> Path:
-    if path.suffix != '.safetensors':
-        raise CheckpointError(
-            f'{path} is no .safetensors file; other formats can run code while they are read '
-            f'and are refused'
-        )
-    return path
-
-
-def _locate_in_folder(folder: Path) -> tuple[Path, Path | None]:
-    found = sorted(folder.glob('*.safetensors'))
-    named = folder / WEIGHTS_NAME
-    weights = named if named in found else found[0] if len(found) == 1 else None
-    if weights is None:
-        names = ', '.join(path.name for path in found) or 'none'
-        raise CheckpointError(
-            f'{folder} needs {WEIGHTS_NAME} or exactly one .safetensors file, found {names}'
-        )
-    config = folder / CONFIG_NAME
-    return weights, config if config.is_file() else None
-
-
-def _locate_on_hub(repository: str, revision: str | None) -> tuple[Path, Path | None]:
-    try:
-        weights = Path(hf_hub_download(repository, WEIGHTS_NAME, revision=revision))
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
-        raise CheckpointError(
-            f'{repository} is not in the local Hugging Face cache and the hub cannot be reached'
-        ) from error
-    except (RepositoryNotFoundError, GatedRepoError) as error:
-        raise CheckpointError(
-            f'the Hugging Face repository {repository} does not exist or needs a login'
-        ) from error
-    except RevisionNotFoundError as error:
-        raise CheckpointError(f'{repository} has no revision {revision}') from error
-    except EntryNotFoundError as error:
-        raise CheckpointError(f'{repository} holds no {WEIGHTS_NAME}') from error
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f'{repository} cannot be fetched: {reason}') from error
-    return weights, _hub_config(repository, revision)
-
-
-def _hub_config(repository: str, revision: str | None) -> Path | None:
-    try:
-        return Path(hf_hub_download(repository, CONFIG_NAME, revision=revision))
-    except (EntryNotFoundError, OfflineModeIsEnabled):
-        return None  # LocalEntryNotFoundError is an EntryNotFoundError
-
-
-def _load_file(
-    weights: Path,
+def _load_files(
+    weights: WeightFiles,
     config: NetworkConfig,
     device: torch.device,
     compute_type: torch.dtype,
@@ -226,11 +170,11 @@ def _load_file(
     with torch.device('meta'):
         network = Stream3R(config).set_compute_type(compute_type)
     expected = network.state_dict()
-    keys = _check_contents(weights, expected, config.ignored_prefixes)
+    keys_of = _check_contents(weights, expected, config.ignored_prefixes)
     quantise_layers(network, quantise)
     int8_keys = quantised_keys(network)
     tensors: dict[str, Tensor] = {}
-    for key, tensor in _read_tensors(weights, keys):
+    for key, tensor in _read_all(keys_of):
         if key in int8_keys:
             codes, scale = quantise_weight(tensor, compute_type)
             tensors |= {key: codes.to(device), key + SCALE_SUFFIX: scale.to(device)}
@@ -244,18 +188,33 @@ def _open(weights: Path) -> safe_open:
     try:
         return safe_open(weights, framework='pt', device='cpu')
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f'{weights} cannot be read as safetensors: {error}') from error
+        raise CheckpointError(_why_unreadable(weights, error)) from error
+
+
+def _why_unreadable(weights: Path, error: Exception) -> str:
+    try:
+        known = what_is_wrong_with_safetensors(weights)
+    except OSError as also:
+        return f'{weights} cannot be read: {also.strerror}'
+    return known or f'{weights} cannot be read as safetensors: {error}'
 
 
 def _check_contents(
-    weights: Path, expected: Mapping[str, Tensor], ignored_prefixes: tuple[str, ...]
-) -> list[str]:
-    """Compare the file's header with the network; return the keys to read.
+    weights: WeightFiles, expected: Mapping[str, Tensor], ignored_prefixes: tuple[str, ...]
+) -> dict[Path, list[str]]:
+    """Compare the headers of the files with the network; return the keys to read of each.
 
-    Raises CheckpointError that lists missing, unexpected and misshapen keys.
+    Raises CheckpointError that lists missing, unexpected, misshapen and doubled keys.
     """
-    with _open(weights) as file:
-        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    shapes: dict[str, tuple[int, ...]] = {}
+    keys_of: dict[Path, list[str]] = {}
+    doubled = []
+    for path in weights.paths:
+        with _open(path) as file:
+            found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        doubled += [key for key in found if key in shapes]
+        shapes |= found
+        keys_of[path] = [key for key in found if key in expected]
     strangers = [key for key in shapes if key not in expected]
     unused = [key for key in strangers if key.startswith(ignored_prefixes)]
     unexpected = [key for key in strangers if not key.startswith(ignored_prefixes)]
@@ -266,23 +225,29 @@ def _check_contents(
         if key in shapes and shapes[key] != tuple(tensor.shape)
     ]
     problems = [
-        f'{len(keys)} {kind} ({_shorten(keys)})'
+        f'{len(keys)} {kind} ({shorten(keys)})'
         for kind, keys in (
-            ('missing', missing), ('unexpected', unexpected), ('misshapen', misshapen)
+            ('missing', missing), ('unexpected', unexpected), ('misshapen', misshapen),
+            ('in more than one shard', doubled),
         )
         if keys
     ]  # fmt: skip
     if problems:
-        raise CheckpointError(f'{weights} does not fit this network: {"; ".join(problems)}')
+        expected_sizes = (
+            '' if weights.config else ' of the published sizes (it has no config.json)'
+        )
+        raise CheckpointError(
+            f'{weights.name} does not fit this network{expected_sizes}: {"; ".join(problems)}'
+        )
     if unused:
         names = ', '.join(f'{prefix}*' for prefix in ignored_prefixes)
         log.info('%d tensors of %s are not used by this network and not read', len(unused), names)
-    return list(expected)
+    return keys_of
 
 
-def _shorten(keys: list[str]) -> str:
-    more = f', and {len(keys) - KEYS_SHOWN} more' if len(keys) > KEYS_SHOWN else ''
-    return ', '.join(keys[:KEYS_SHOWN]) + more
+def _read_all(keys_of: Mapping[Path, list[str]]) -> Iterator[tuple[str, Tensor]]:
+    for path, keys in keys_of.items():
+        yield from _read_tensors(path, keys)
 
 
 def _read_tensors(weights: Path, keys: list[str]) -> Iterator[tuple[str, Tensor]]:

@@ -5,7 +5,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream3r_ros.network.file_contents import what_it_is
+
 MODES = ('causal', 'window', 'full')
+LARGEST_SIZE = 2**20
 CAMERA_CACHES = ('per_iteration', 'shared')
 
 
@@ -42,8 +45,8 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         self._check_names()
+        self._check_numbers()
         for name in ('dpt_out_channels', 'dpt_layers'):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
             if len(getattr(self, name)) != 4:
                 raise ValueError(f'{name} needs 4 entries, found {getattr(self, name)}')
         if not all(0 <= layer < self.depth for layer in self.dpt_layers):
@@ -56,6 +59,21 @@ class NetworkConfig:
             raise ValueError(
                 f'embed_dim {self.embed_dim} / num_heads {self.num_heads} must be a multiple of 4'
             )
+
+    def _check_numbers(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            least = 0 if field.name == 'num_register_tokens' else 1
+            if field.type is int and not (_is_whole(value) and least <= value <= LARGEST_SIZE):
+                raise ValueError(
+                    f'{field.name} must be a whole number of {least} to {LARGEST_SIZE}, '
+                    f'found {value!r}'
+                )
+        for name in ('dpt_out_channels', 'dpt_layers'):
+            values = getattr(self, name)
+            if not isinstance(values, list | tuple) or not all(map(_is_whole, values)):
+                raise ValueError(f'{name} must be a list of whole numbers, found {values!r}')
+            object.__setattr__(self, name, tuple(values))
 
     def _check_names(self) -> None:
         for name in ('modes', 'ignored_prefixes'):
@@ -121,10 +139,19 @@ class NetworkConfig:
         """
         try:
             values = json.loads(path.read_text())
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f'{path} is not valid JSON: {error}') from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(what_it_is(path) or f'{path} is not valid JSON: {error}') from error
+        except OSError as error:
+            raise ValueError(f'{path} cannot be read: {error.strerror}') from error
         if not isinstance(values, dict):
             raise ValueError(f'{path} holds a {type(values).__name__}, expected a JSON object')
         names = {field.name for field in dataclasses.fields(cls)}
         known = {name: value for name, value in values.items() if name in names}
-        return dataclasses.replace(defaults or cls(), **known)
+        try:
+            return dataclasses.replace(defaults or cls(), **known)
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

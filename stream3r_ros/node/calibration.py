@@ -11,6 +11,8 @@ from stream3r_ros.images import ImageMapping
 from stream3r_ros.images.rectify import Rectification, crop_and_bin, plan_rectification
 
 INTRINSICS = ('auto', 'camera_info', 'predicted')
+MUCH_BEYOND = 0.1
+"""Share of the pixels that a camera_info may take away without a word."""
 RECTIFIED = ('auto', 'always', 'never')
 
 
@@ -25,13 +27,16 @@ class Intrinsics:
     camera_matrix: np.ndarray  # of the camera image, after rectification
     source: str  # 'camera_info' or 'predicted'
     focal_error: float
+    seen: np.ndarray | None = None
+    """Camera pixels (h, w), after rectification, that show something; None where all do."""
 
 
 @dataclass(frozen=True, eq=False)
 class KnownCamera:
     """What camera_info says about images of one size; the same object as long as it says so.
 
-    `problem` is one sentence, or empty: why a camera_info that is there is not used.
+    `problem` is one sentence, or empty: why a camera_info that is there is not used, or what it
+    takes away.
     """
 
     source: str  # 'camera_info' or 'predicted'
@@ -52,7 +57,8 @@ class KnownCamera:
         if self.source == 'predicted':
             return Intrinsics(predicted, predicted_camera, 'predicted', error)
         known = mapping.intrinsics_to_network(self.camera_matrix)
-        return Intrinsics(known, self.camera_matrix, 'camera_info', error)
+        seen = self.rectification.seen if self.rectification else None
+        return Intrinsics(known, self.camera_matrix, 'camera_info', error, seen)
 
 
 class Calibration:
@@ -122,7 +128,20 @@ def _known_camera(
         return KnownCamera('predicted', problem='' if is_silent else str(error))
     if intrinsics == 'predicted':
         return KnownCamera('predicted', plan.raw_matrix)
-    return KnownCamera('camera_info', plan.camera_matrix, plan if plan.needed else None)
+    if not plan.needed:
+        return KnownCamera('camera_info', plan.camera_matrix)
+    return KnownCamera('camera_info', plan.camera_matrix, plan, _taken_away(plan))
+
+
+def _taken_away(plan: Rectification) -> str:
+    """Say in a sentence when a distortion that turns back takes much of the image, or ''."""
+    if plan.beyond <= MUCH_BEYOND:
+        return ''
+    return (
+        f'the distortion of camera_info turns back inside of the image, so that '
+        f'{100 * plan.beyond:.0f} % of it show nothing: calibrate with points out to the corners '
+        f'(a lens this wide needs equidistant or rational_polynomial), or crop by P'
+    )
 
 
 def _plan(info: CameraInfo | None, image_hw: tuple[int, int], is_rectified: bool) -> Rectification:

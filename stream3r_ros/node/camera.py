@@ -22,6 +22,7 @@ from stream3r_ros.node.demand import DepthDemand
 from stream3r_ros.node.health import LOST_ON_THE_WAY, Circumstances, Health, Verdict
 from stream3r_ros.node.listening import Input, Listening, Quiet
 from stream3r_ros.node.outputs import CameraOutputs
+from stream3r_ros.node.sample_range import SampleRange
 from stream3r_ros.node.scale_from_depth import HeardDepth
 from stream3r_ros.node.scale_from_odometry import HeardOdometry
 
@@ -52,6 +53,7 @@ class Camera:
         self.verdict: Verdict | None = None
         self._status_published = -math.inf
         self.calibration = Calibration('')
+        self.sample_range = SampleRange()
         self.last_stamp_ns: int | None = None
         self.outputs = CameraOutputs(node, self._prefix)
         self._rectification: Rectification | None = None
@@ -97,6 +99,7 @@ class Camera:
             name = f'{self._prefix}{self._relative_topic}'
             self._image_topic = self._node.resolve_topic_name(name)  # after remapping
             self.calibration = Calibration(self._image_topic)
+            self.sample_range = SampleRange()
             self._subscribe_to_all()
 
     def attend(self, is_wanted: bool) -> None:

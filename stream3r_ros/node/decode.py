@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from stream3r_ros.images.file_header import read_file_header
+from stream3r_ros.images.file_header import PNG_HEADER_BYTES, is_deep_png, read_file_header
+from stream3r_ros.images.sample_bits import in_eight_bits
 from stream3r_ros.node.messages import fill
 
 IN_PLACE = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1}
@@ -55,18 +56,25 @@ class ImageError(ValueError):
     """An image message contradicts itself or cannot be decoded; the message says how."""
 
 
-def decode_image(message: Image, max_pixels: int) -> np.ndarray:
+def has_deep_samples(message: Image | CompressedImage) -> bool:
+    """Tell whether a message that was decoded has 16 bits a sample."""
+    if isinstance(message, CompressedImage):
+        return is_deep_png(message.data[:PNG_HEADER_BYTES].tobytes())
+    return BRIDGED.get(ALIASES.get(message.encoding, message.encoding), (None,))[0] is np.uint16
+
+
+def decode_image(message: Image, max_pixels: int, bits: int = 0) -> np.ndarray:
     """Give an Image as uint8, (h, w, 3) RGB or (h, w) grey; rgb8 and mono8 without a copy.
 
-    16 bits are scaled to 8 by their whole range. Needs at most 64 bytes a pixel beside the
-    message. Raises ImageError.
+    16 bits are scaled to 8 by their whole range, or by the `bits` that are in use. Needs at most
+    64 bytes a pixel beside the message. Raises ImageError.
     """
     _check_size(message.height, message.width, max_pixels)
     encoding = ALIASES.get(message.encoding, message.encoding)
     if encoding in IN_PLACE:
         return _read_in_place(message, encoding)
     if encoding in BRIDGED:
-        return _through_cv_bridge(message, encoding)
+        return _through_cv_bridge(message, encoding, bits)
     if encoding in PLANAR:
         return _read_planes(message, encoding)
     if encoding in DEPTH:
@@ -74,12 +82,12 @@ def decode_image(message: Image, max_pixels: int) -> np.ndarray:
     raise ImageError(f"encoding '{encoding}' is none of a colour, grey, Bayer or YUV camera")
 
 
-def decode_compressed(message: CompressedImage, max_pixels: int) -> np.ndarray:
+def decode_compressed(message: CompressedImage, max_pixels: int, bits: int = 0) -> np.ndarray:
     """Decode a JPEG or PNG to uint8, (h, w, 3) RGB or (h, w) grey.
 
     The header is read before any pixel, so that a small file cannot claim much memory. Alpha is
-    dropped and 16 bits become 8. An EXIF orientation is not applied: camera_info speaks of the
-    pixels as they were taken. Raises ImageError.
+    dropped and 16 bits become 8, by the `bits` that are in use. An EXIF orientation is not
+    applied: camera_info speaks of the pixels as they were taken. Raises ImageError.
     """
     encoding, _, codec = (part.strip() for part in message.format.partition(';'))
     if 'compresseddepth' in message.format.lower():
@@ -90,7 +98,10 @@ def decode_compressed(message: CompressedImage, max_pixels: int) -> np.ndarray:
     except ValueError as error:
         raise ImageError(f"undecodable '{message.format}' image: {error}") from error
     _check_size(*header.image_hw, max_pixels)
-    pixels = _read_file(data, header.is_grey, message.format)
+    is_narrow = 0 < bits < 16 and is_deep_png(data)
+    pixels = _read_file(data, header.is_grey, message.format, is_narrow)
+    if is_narrow:
+        pixels = in_eight_bits(pixels, bits)
     if header.is_grey:
         return _demosaiced(pixels, encoding) if codec.endswith('compressed') else pixels
     # As image_transport's subscriber reads it: a file that was made of RGB where its encoder
@@ -100,12 +111,11 @@ def decode_compressed(message: CompressedImage, max_pixels: int) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-def _read_file(data: bytes, is_grey: bool, name: str) -> np.ndarray:
-    colours = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
+def _read_file(data: bytes, is_grey: bool, name: str, is_deep: bool) -> np.ndarray:
+    flags = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if is_deep else 0)
+    flags |= cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
     try:
-        pixels = cv2.imdecode(
-            np.frombuffer(data, np.uint8), colours | cv2.IMREAD_IGNORE_ORIENTATION
-        )
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"undecodable '{name}' image: {error.err}") from error
     if pixels is None:
@@ -191,7 +201,7 @@ def _read_planes(message: Image, encoding: str) -> np.ndarray:
     return cv2.cvtColorTwoPlane(luma, colour, HALVED[encoding])[:height, :width]
 
 
-def _through_cv_bridge(message: Image, encoding: str) -> np.ndarray:
+def _through_cv_bridge(message: Image, encoding: str, bits: int = 0) -> np.ndarray:
     try:
         from cv_bridge import CvBridgeError
 
@@ -201,7 +211,7 @@ def _through_cv_bridge(message: Image, encoding: str) -> np.ndarray:
             f"encoding '{message.encoding}' needs cv_bridge: install ros-$ROS_DISTRO-cv-bridge "
             f'(one that was built for numpy {np.__version__.split(".")[0]})'
         ) from error
-    tidy = _tidy(message, encoding)
+    tidy = _tidy(message, encoding, bits)
     try:
         return bridge.imgmsg_to_cv2(tidy, 'rgb8')[:, : message.width]
     except (CvBridgeError, cv2.error, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -216,8 +226,10 @@ def _bridge():
     return CvBridge()
 
 
-def _tidy(message: Image, encoding: str) -> Image:
+def _tidy(message: Image, encoding: str, bits: int) -> Image:
     """Give the image under cv_bridge's name, with rows of whole pixels in this machine's order.
+
+    Where fewer than 16 bits are in use, samples are spread over the whole range.
 
     cv_bridge shears an image whose padding is no whole pixel, and cannot swap bytes with numpy 2.
     """
@@ -227,10 +239,17 @@ def _tidy(message: Image, encoding: str) -> Image:
     rows = _rows(message, row_bytes, message.height)
     sent = np.dtype(dtype).newbyteorder('>' if message.is_bigendian else '<')
     data = message.data
-    if message.step != row_bytes or not sent.isnative:
+    is_narrow = dtype is np.uint16 and 0 < bits < 16
+    if message.step != row_bytes or not sent.isnative or is_narrow:
         samples = np.array(rows[:, :row_bytes]).view(dtype)
-        data = fill(samples if sent.isnative else samples.byteswap(inplace=True))
+        samples = samples if sent.isnative else samples.byteswap(inplace=True)
+        data = fill(_spread(samples, bits) if is_narrow else samples)
     return Image(
         height=message.height, width=width, encoding=encoding, step=row_bytes, data=data,
         is_bigendian=int(sys.byteorder == 'big'),
     )  # fmt: skip
+
+
+def _spread(samples: np.ndarray, bits: int) -> np.ndarray:
+    most = 2**bits - 1
+    return (np.minimum(samples, most).astype(np.uint32) * 65535 // most).astype(np.uint16)

@@ -18,7 +18,7 @@ from tf2_ros import TransformBroadcaster
 
 from stream3r_ros.geometry.cloud import point_grid
 from stream3r_ros.images import ImageMapping
-from stream3r_ros.images.registration import depth_at_camera
+from stream3r_ros.images.registration import depth_at_camera, mask_at_network
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node import messages
 from stream3r_ros.node.calibration import Intrinsics
@@ -84,7 +84,8 @@ class CameraOutputs(Publishers):
         depth = np.where(estimate.valid, estimate.depth, np.float32(np.nan))
         self._publish_depth(header, depth, estimate.mapping, view, settings)
         if is_wanted(self._confidence):
-            self._confidence.publish(messages.depth_message(header, estimate.confidence))
+            confidence = _where_seen(estimate.confidence, estimate.mapping, view)
+            self._confidence.publish(messages.depth_message(header, confidence))
         if is_wanted(self._points) and self._is_cloud_due(settings.cloud.max_rate_hz):
             self._publish_cloud(header, estimate, depth, view.network_matrix, settings)
 
@@ -108,7 +109,7 @@ class CameraOutputs(Publishers):
     ) -> None:
         at_camera = settings.depth_resolution == 'camera'
         if is_wanted(self._depth):
-            published = depth_at_camera(depth, mapping) if at_camera else depth
+            published = _at_camera(depth, mapping, view) if at_camera else depth
             self._depth.publish(messages.depth_message(header, published, settings.depth_encoding))
         if is_wanted(self._depth_info):
             matrix = view.camera_matrix if at_camera else view.network_matrix
@@ -193,6 +194,21 @@ class WorldOutputs(Publishers):
         """Publish ~/map_points."""
         # In two steps, each of which holds Python's lock for half of the time.
         self._map.publish(serialize_message(cloud))
+
+
+def _where_seen(values: np.ndarray, mapping: ImageMapping, view: Intrinsics) -> np.ndarray:
+    """Keep the network pixels of which the camera saw something; the others become NaN."""
+    if view.seen is None:
+        return values
+    return np.where(mask_at_network(view.seen, mapping), values, np.float32(np.nan))
+
+
+def _at_camera(depth: np.ndarray, mapping: ImageMapping, view: Intrinsics) -> np.ndarray:
+    """Resample depth to the camera image; NaN stays what it saw nothing of."""
+    resampled = depth_at_camera(depth, mapping)
+    if view.seen is not None:
+        resampled[~view.seen] = np.nan
+    return resampled
 
 
 def is_wanted(publisher) -> bool:

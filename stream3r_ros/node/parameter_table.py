@@ -263,6 +263,12 @@ PARAMETERS = (
         bounds=(196, 2**31 - 1),
     ),
     Parameter(
+        'input.bits', 0,
+        'Bits in use of images with 16 bits a sample (mono16, bayer_*16, rgb16, PNG), such as 10, '
+        '12 or 14, in the lower bits; 0 is all 16',
+        bounds=(0, 16), live=True,
+    ),
+    Parameter(
         'input.stale_after', 2.0,
         'Seconds without an image after which /diagnostics says STALE',
         bounds=(0.1, 1e6), live=True,

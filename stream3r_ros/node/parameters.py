@@ -49,6 +49,7 @@ class InputSettings:
     stale_after_s: float
     max_stamp_gap_s: float
     late_tolerance_s: float
+    bits: int  # in use of 16 a sample; 0 is all
     rectified: str
     intrinsics: str
     sync_tolerance_s: float
@@ -239,6 +240,7 @@ def _input(v: Mapping[str, Any]) -> InputSettings:
         stale_after_s=v['input.stale_after'],
         max_stamp_gap_s=v['max_stamp_gap'],
         late_tolerance_s=v['input.late_tolerance'],
+        bits=v['input.bits'],
         rectified=v['input.rectified'],
         intrinsics=v['intrinsics'],
         sync_tolerance_s=v['sync_tolerance'],

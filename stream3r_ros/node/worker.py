@@ -158,9 +158,12 @@ class Worker:
         """Decode, rectify and fit; raises ValueError."""
         limit = settings.input.max_pixels
         if settings.input.transport == 'compressed':
-            image = decode_compressed(job.message, limit)
+            image = decode_compressed(job.message, limit, settings.input.bits)
         else:
-            image = decode_image(job.message, limit)
+            image = decode_image(job.message, limit, settings.input.bits)
+        hint = job.camera.sample_range.look(job.message, image, settings.input.bits)
+        if hint:
+            self._log.warning(f'{job.camera.name or "image"}: {hint}')
         job.known = job.camera.calibration.for_image(
             image.shape[:2], settings.input.intrinsics, settings.input.rectified
         )

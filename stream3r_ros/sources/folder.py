@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from stream3r_ros.sources.deep_files import bits_in_use, brightened
 from stream3r_ros.sources.frame import Skip, SourceError, SourceFrame
 from stream3r_ros.sources.left_out import OTHER_PICTURES, LeftOut, companions, describe
 from stream3r_ros.sources.ordering import in_natural_order
@@ -80,10 +81,11 @@ class ImageFolder:
 
     def __iter__(self) -> Iterator[SourceFrame]:
         """Read one image after the other; a file that is skipped leaves a gap in the stamps."""
+        bits = bits_in_use(self.files)
         index = 0
         for place, file in enumerate(self.files):
             try:
-                image_rgb, encoded, encoded_format = read_image(file)
+                image_rgb, encoded, encoded_format = read_image(file, bits)
             except SourceError as error:
                 if self.skip is None:
                     raise
@@ -142,17 +144,19 @@ def can_read_heic() -> bool:
     return True
 
 
-def read_image(file: Path) -> tuple[np.ndarray, bytes | None, str | None]:
+def read_image(file: Path, bits: int = 16) -> tuple[np.ndarray, bytes | None, str | None]:
     """Read an image as (h, w, 3) uint8, upright, 16 bits scaled to 8, alpha on white.
 
-    Also gives the file's own bytes and their format where these show the same picture.
+    `bits` of 16 are in use. Also gives the file's own bytes and their format where these show
+    the same picture.
     """
     can_read_heic()  # a .jpg may be one
     try:
         data = file.read_bytes()
         with Image.open(io.BytesIO(data)) as picture:
-            picture.load()
-            image_rgb, encoded_format = to_rgb(picture), _encoded_format(picture)
+            shown = brightened(picture, data, bits) if bits < 16 else picture
+            shown.load()
+            image_rgb, encoded_format = to_rgb(shown), _encoded_format(shown)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise SourceError(f'{file} cannot be read as an image: {_reason(error)}') from error
     return image_rgb, data if encoded_format else None, encoded_format

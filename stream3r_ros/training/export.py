@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from stream3r_ros.network import Stream3R
-from stream3r_ros.network.checkpoint import CONFIG_NAME, WEIGHTS_NAME
+from stream3r_ros.network.weight_files import CONFIG_NAME, WEIGHTS_NAME
 from stream3r_ros.training.config import load_config
 from stream3r_ros.training.loop import CONFIG, LOG, STATE
 

@@ -1,5 +1,6 @@
 """A lens by the formulas of OpenCV's documentation is taken out of an image again."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -8,6 +9,8 @@ from stream3r_ros.images.rectify import LONGEST_SIDE, crop_and_bin, plan_rectifi
 HW = 240, 320
 K = np.array([[260.0, 0, 155.5], [0, 255.0, 122.0], [0, 0, 1]])
 P = np.array([[230.0, 0, 163.0, 0], [0, 235.0, 115.5, 0], [0, 0, 1, 0]])
+WIDE_K = np.diag([0.4, 0.4, 1]) @ K + [[0, 0, 93.3], [0, 0, 73.2], [0, 0, 0]]
+WIDE_P = P * [[0.4], [0.4], [1]] + [[0, 0, 97.8, 0], [0, 0, 69.3, 0], [0, 0, 0, 0]]
 NO_P, NO_R = np.zeros((3, 4)), np.zeros((3, 3))
 
 
@@ -112,6 +115,90 @@ def test_what_the_camera_did_not_see_is_black_and_marked():
     for each in (plan, wide):
         np.testing.assert_array_equal((each.rectify(white) == 255).all(axis=-1), each.seen)
     assert not wide.seen.all()
+
+
+def turn_of(radial) -> float:
+    """Give the first angle (rad) to the axis at which r(angle) of a lens stops growing."""
+    angles = np.linspace(0, np.radians(89), 2_000_000)
+    with np.errstate(divide='ignore'):
+        grows = np.diff(radial(angles)) > 0
+    return np.inf if grows.all() else angles[grows.argmin()]
+
+
+def radial_of(lens, coefficients):
+    return lambda angle: lens(np.tan(angle), 0 * angle, *coefficients)[0]
+
+
+FOLDS = {
+    'plumb_bob': ('plumb_bob', [-0.35, 0, 0, 0, 0], polynomial),
+    'plumb_bob that comes back again': ('plumb_bob', [-0.7, 0.2, 0, 0, 0], polynomial),
+    'plumb_bob of 4': ('plumb_bob', [-0.35, 0, 0.0, 0.0], polynomial),
+    'rational': ('rational_polynomial', [-0.35, 0, 0, 0, 0, 0.05, 0, 0], polynomial),
+    'a pole': ('rational_polynomial', [0.1, 0, 0, 0, 0, -0.9, 0, 0], polynomial),
+    'a pole of order two': ('rational_polynomial', [0.1, 0, 0, 0, 0, -1.6, 0.64, 0], polynomial),
+    'rational of 14': (
+        'rational_polynomial',
+        [-0.35, 0, 0, 0, 0, 0.05, *[0] * 8],
+        lambda x, y, *d: polynomial(x, y, *d[:8]),
+    ),
+    'equidistant': ('equidistant', [-0.3, 0, 0, 0], equidistant),
+    'equidistant that comes back again': ('equidistant', [-0.5, 0.08, 0, 0], equidistant),
+}
+
+
+@pytest.mark.parametrize('rotation', [np.eye(3), turned(15)], ids=['alone', 'of a pair'])
+@pytest.mark.parametrize('lens', FOLDS)
+def test_beyond_where_the_distortion_turns_back_nothing_is_seen(lens, rotation):
+    model, coefficients, distort = FOLDS[lens]
+    plan = plan_rectification(HW, WIDE_K, model, coefficients, rotation, WIDE_P)
+    v, u = np.indices(HW)
+    rays = np.stack([u, v, np.ones(HW)], axis=-1) @ np.linalg.inv(WIDE_P[:, :3]).T @ rotation
+    angle = np.arctan2(np.hypot(rays[..., 0], rays[..., 1]), rays[..., 2])
+    turn = turn_of(radial_of(distort, coefficients))
+    beyond = angle > turn
+    assert 0.02 < beyond.mean() < 0.98
+    assert not plan.seen[beyond].any()
+    assert not plan.rectify(np.full(HW, 255, np.uint8))[beyond].any()
+    assert plan.beyond == pytest.approx(beyond.mean(), abs=0.03)
+    # What lies before and falls into the raw image is seen, but for a narrow rim.
+    raw_x, raw_y = distort(*np.moveaxis(rays[..., :2] / rays[..., 2:], -1, 0), *coefficients)
+    raw = np.stack([raw_x, raw_y], axis=-1) * WIDE_K[[0, 1], [0, 1]] + WIDE_K[:2, 2]
+    inside = ((raw > 1) & (raw < [HW[1] - 2, HW[0] - 2])).all(axis=-1)
+    assert plan.seen[inside & (angle < turn - 0.03)].all()
+
+
+PRISM_AND_TILT = [-0.3, 0, 0.02, 0, 0, 0, 0, 0, 0.05, 0, 0.05, 0, 0.1, -0.1]
+
+
+@pytest.mark.parametrize('coefficients', [[-0.3, 0, 0.03, -0.02, 0], PRISM_AND_TILT])
+def test_off_the_axis_and_tilted_the_map_is_turned_over_nowhere_where_it_is_seen(coefficients):
+    model = 'plumb_bob' if len(coefficients) == 5 else 'rational_polynomial'
+    plan = plan_rectification(HW, WIDE_K, model, coefficients, NO_R, WIDE_P)
+    v, u = np.indices(HW)
+    rays = np.stack([u, v, np.ones(HW)], axis=-1) @ np.linalg.inv(WIDE_P[:, :3]).T
+    bent, _ = cv2.projectPoints(
+        rays.reshape(-1, 3), np.zeros(3), np.zeros(3), np.eye(3), np.array(coefficients)
+    )
+    across, down = np.gradient(bent.reshape(*HW, 2), axis=(1, 0))
+    area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
+    assert (area <= 0).mean() > 0.2
+    assert not plan.seen[area <= 0].any()
+    assert plan.seen[np.hypot(rays[..., 0], rays[..., 1]) < 0.8].all()
+
+
+def test_a_lens_that_never_turns_back_loses_no_pixel():
+    for model, coefficients, _ in LENSES.values():
+        plan = plan_rectification(HW, K, model, coefficients, turned(3), P)
+        assert plan.beyond == 0
+
+
+def test_what_a_rotation_turns_behind_the_camera_is_not_seen():
+    away = turned(70)
+    plan = plan_rectification(HW, K, '', [], away, P)
+    v, u = np.indices(HW)
+    z = (np.stack([u, v, np.ones(HW)], axis=-1) @ np.linalg.inv(P[:, :3]).T @ away)[..., 2]
+    assert (z < 0).any()
+    assert not plan.seen[z <= 0].any()
 
 
 def test_a_view_into_a_padded_message_is_rectified_like_its_copy():

@@ -1,5 +1,6 @@
 """Loading: the published keys, strictly, from every kind of source, with bounded memory."""
 
+import json
 import logging
 import pickle
 import subprocess
@@ -120,28 +121,142 @@ def test_a_pickle_is_refused_without_being_read(tmp_path):
 
     path = tmp_path / 'model.pt'
     path.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(CheckpointError, match='no .safetensors file'):
-        float32(path)
+    for source in (path, tmp_path):
+        with pytest.raises(CheckpointError, match='is a pickle.*safetensors.torch.save_file'):
+            float32(source)
     path.rename(tmp_path / 'model.safetensors')
-    with pytest.raises(CheckpointError, match='cannot be read as safetensors'):
+    with pytest.raises(CheckpointError, match='is a pickle'):
         float32(tmp_path / 'model.safetensors')
     assert not (tmp_path / 'exploded').exists()
 
 
-def test_a_truncated_file_is_refused(tiny_folder):
+LFS = b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4790000000\n'
+PAGE = b'\n<!DOCTYPE html><html><head><title>401</title></head></html>'
+NOT_WEIGHTS = {
+    'a Git LFS pointer': (lambda whole: LFS, 'is a Git LFS pointer of .* run `git lfs pull`'),
+    'a web page': (lambda whole: PAGE, 'is a web page .* asks for a login'),
+    'nothing': (lambda whole: b'', 'is empty: download it again'),
+    'four bytes': (lambda whole: whole[:4], 'is cut off: it has 4 bytes'),
+    'half a header': (lambda whole: whole[:500], 'is cut off: it has 500 bytes, its header'),
+    'a cut file': (lambda whole: whole[:-100], r'is cut off: it has \d+ of \d+ bytes: download'),
+    'too much': (lambda whole: whole + b'more', r'has \d+ bytes, 4 more than it says'),
+    'a zip': (lambda whole: b'PK\x03\x04' + bytes(90), 'is a zip archive, as torch.save writes'),
+    'text': (lambda whole: b'no such thing here', 'is no safetensors file'),
+    'JSON': (lambda whole: b'{"error": "denied"}', 'is no safetensors file'),
+    'a broken header': (
+        lambda whole: b'\x02' + bytes(7) + b'{{',
+        'cannot be read as safetensors',
+    ),
+}
+
+
+@pytest.mark.parametrize('case', NOT_WEIGHTS)
+def test_what_is_no_weights_is_named_for_what_it_is(tiny_folder, case):
     weights = tiny_folder / 'model.safetensors'
-    weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match='cannot be read as safetensors'):
+    make, named = NOT_WEIGHTS[case]
+    weights.write_bytes(make(weights.read_bytes()))
+    with pytest.raises(CheckpointError, match=f'^{weights} (?s:{named})') as caught:
+        float32(tiny_folder)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('name', ['model.pt', 'model.ckpt', 'pytorch_model.bin'])
+def test_a_folder_of_another_format_says_which_and_what_to_do(tmp_path, name):
+    (tmp_path / name).write_text('x')
+    with pytest.raises(CheckpointError, match=f'no .safetensors file.*{name} is by its n'):
+        float32(tmp_path)
+    with pytest.raises(CheckpointError, match=rf'{name} is by its name a PyTorch checkpoint'):
+        float32(tmp_path / name)
+
+
+INDEX = 'model.safetensors.index.json'
+
+
+def split_in_shards(folder: Path, count: int = 3) -> list[str]:
+    """Replace model.safetensors by shards and their index, as Hugging Face's tools write them."""
+    (folder / 'model.safetensors').unlink()
+    state = golden_state(TINY_SHAPES)
+    names = [f'model-{number + 1:05}-of-{count:05}.safetensors' for number in range(count)]
+    shard_of = {key: names[index * count // len(state)] for index, key in enumerate(state)}
+    for name in names:
+        part = {key: tensor for key, tensor in state.items() if shard_of[key] == name}
+        save_file(part, folder / name)
+    (folder / INDEX).write_text(json.dumps({'metadata': {}, 'weight_map': shard_of}))
+    return names
+
+
+def test_shards_are_read_like_one_file(tiny_folder):
+    whole = float32(tiny_folder).state_dict()
+    split_in_shards(tiny_folder)
+    for source in (tiny_folder, tiny_folder / INDEX):
+        loaded = float32(source).state_dict()
+        assert all(torch.equal(loaded[key], whole[key]) for key in whole)
+
+
+def test_a_shard_that_is_missing_is_named_and_one_is_not_taken_for_all(tiny_folder):
+    names = split_in_shards(tiny_folder)
+    with pytest.raises(CheckpointError, match='is one shard of several: give the folder'):
+        float32(tiny_folder / names[0])
+    (tiny_folder / names[1]).unlink()
+    with pytest.raises(CheckpointError, match=f'names 3 shards and 1 of them are .*{names[1]}'):
+        float32(tiny_folder)
+    (tiny_folder / INDEX).unlink()
+    with pytest.raises(CheckpointError, match=f'holds shards .{names[0]}.* without {INDEX}'):
+        float32(tiny_folder)
+
+
+BAD_INDEX = {
+    'up': ('{"weight_map": {"a": "../model.safetensors"}}', 'outside of its folder'),
+    'absolute': ('{"weight_map": {"a": "/etc/model.safetensors"}}', 'outside of its folder'),
+    'below': ('{"weight_map": {"a": "x/model.safetensors"}}', 'outside of its folder'),
+    'dots': ('{"weight_map": {"a": ".."}}', 'outside of its folder|no .safetensors file'),
+    'a NUL': ('{"weight_map": {"a": "a\\u0000.safetensors"}}', 'outside of its folder'),
+    'a pickle': ('{"weight_map": {"a": "pytorch_model.bin"}}', 'no .safetensors file'),
+    'empty': ('{"weight_map": {}}', 'names no tensor'),
+    'a list': ('[]', 'names no tensor'),
+    'a pointer': (LFS.decode(), 'is a Git LFS pointer'),
+    'a page': (PAGE.decode(), 'is a web page'),
+    'cut': ('{"weight_map": {"a"', 'is not valid JSON'),
+    'deep': ('[' * 100_000, 'is not valid JSON'),
+}
+
+
+@pytest.mark.parametrize('case', BAD_INDEX)
+def test_an_index_is_not_trusted(tiny_folder, case):
+    content, named = BAD_INDEX[case]
+    (tiny_folder / 'model.safetensors').unlink()
+    (tiny_folder / INDEX).write_text(content)
+    with pytest.raises(CheckpointError, match=named):
+        float32(tiny_folder)
+
+
+def test_a_tensor_in_two_shards_is_refused(tiny_folder):
+    names = split_in_shards(tiny_folder, 2)
+    (tiny_folder / names[1]).write_bytes((tiny_folder / names[0]).read_bytes())
+    with pytest.raises(CheckpointError, match='missing.*in more than one shard'):
         float32(tiny_folder)
 
 
 @pytest.mark.parametrize(
     ('content', 'named'),
-    [('{', 'not valid JSON'), ('[1]', 'JSON object'), ('{"depth": 2}', 'dpt_layers')],
+    [
+        ('{', 'not valid JSON'),
+        ('[1]', 'JSON object'),
+        ('{"depth": 2}', 'dpt_layers'),
+        ('', 'is empty'),
+        (LFS.decode(), 'Git LFS pointer'),
+        (PAGE.decode(), 'is a web page'),
+        ('{"embed_dim": null}', 'embed_dim must be a whole number of 1'),
+        ('{"depth": "4"}', 'depth must be a whole number'),
+        ('{"num_heads": 0}', 'num_heads must'),
+        ('{"patch_size": 1e99}', 'patch_size must'),
+        ('{"dpt_layers": 3}', 'dpt_layers must be'),
+        ('{"dpt_out_channels": ["a", 1, 2, 3]}', 'dpt_out_channels must be'),
+    ],
 )
 def test_a_bad_config_is_refused(tiny_folder, content, named):
     (tiny_folder / 'config.json').write_text(content)
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValueError, match=f'config.json.*{named}'):
         float32(tiny_folder)
 
 

@@ -133,6 +133,18 @@ def test_the_same_content_gives_the_same_object_and_maps_are_made_once():
     assert made.for_image(HW, intrinsics='predicted').source == 'predicted'
 
 
+@pytest.mark.parametrize('k1', [-0.35, 0.0])
+def test_a_distortion_that_takes_much_of_the_image_away_is_said_and_not_seen(k1):
+    wide = np.diag([0.5, 0.5, 1]) @ K + [[0, 0, 80], [0, 0, 60], [0, 0, 0]]
+    known = calibration(camera_info(k=wide, p=np.zeros(12), d=[k1, 1e-9, 0, 0, 0])).for_image(HW)
+    assert known.source == 'camera_info'
+    assert known.intrinsics(MAPPING, PREDICTED).seen is known.rectification.seen
+    taken = (~known.rectification.seen).mean()
+    if k1:
+        assert 'turns back inside of the image, so that 3' in known.problem
+    assert bool(known.problem) == (taken > 0.1)
+
+
 USELESS = {
     'of another size': (
         {'height': 480, 'width': 640},

@@ -11,6 +11,7 @@ from node_harness import image_message, picture_rgb
 from sensor_msgs.msg import Image
 
 from stream3r_ros.node.decode import ImageError, decode_image
+from stream3r_ros.node.sample_range import SampleRange
 
 MANY = 10**6
 PADDINGS = [0, 7]
@@ -183,3 +184,50 @@ def test_an_image_of_more_pixels_than_allowed_is_refused_before_it_is_read():
 def test_an_empty_image_is_refused(size):
     with pytest.raises(ImageError, match='image size is'):
         decode_image(Image(height=size[0], width=size[1], encoding='rgb8'), MANY)
+
+
+@pytest.mark.parametrize('padding', PADDINGS)
+@pytest.mark.parametrize('bits', [8, 10, 12, 14, 16])
+@pytest.mark.parametrize('encoding', ['mono16', 'rgb16', 'bgr16', 'bayer_rggb16'])
+def test_the_bits_in_use_of_sixteen_fill_the_range_and_more_is_white(encoding, bits, padding):
+    rgb = picture_rgb(height=6, width=8)
+    if encoding == 'bayer_rggb16':
+        rgb[:] = rgb[..., :1]
+    most = 2**bits - 1
+    shown = rgb[..., 0] if encoding in ('mono16', 'bayer_rggb16') else rgb
+    sent = np.rint(shown / 255 * most).astype(np.uint16)
+    sent = sent[..., ::-1] if encoding == 'bgr16' else sent
+    message = image_message(np.ascontiguousarray(sent), encoding, padding)
+    found = decode_image(message, MANY, bits)
+    if encoding == 'bayer_rggb16':
+        # What lies between the samples is cv_bridge's business.
+        assert found.mean() == pytest.approx(shown.mean(), abs=6)
+    else:
+        assert_close(found, rgb if shown.ndim == 3 else np.dstack([shown] * 3), 1)
+    if bits < 16:
+        over = image_message(np.full((6, 8), most + 1, np.uint16), 'mono16', padding)
+        assert (decode_image(over, MANY, bits) == 255).all()
+    np.testing.assert_array_equal(decode_image(message, MANY, 0), decode_image(message, MANY, 16))
+
+
+def looked(pixels: list[np.ndarray], bits: int = 0, encoding: str = 'mono16') -> list[str]:
+    """Give the sentences that a camera's images cause."""
+    sample_range = SampleRange()
+    messages = [image_message(one, encoding) for one in pixels]
+    found = [
+        sample_range.look(message, decode_image(message, MANY, bits), bits) for message in messages
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+@pytest.mark.parametrize('bits', [10, 12, 14])
+def test_a_camera_that_never_passes_a_quarter_of_its_range_is_told_once_what_fits(bits):
+    full = np.linspace(0, 2**bits - 1, 48).astype(np.uint16).reshape(6, 8)
+    (sentence,) = looked([full] * 9)
+    assert f'set input.bits to {bits} ' in sentence
+    assert looked([full] * 9, bits) == []
+    assert looked([full] * 2) == []
+    bright = np.full((6, 8), 17_000, np.uint16)
+    assert looked([full, full, bright, full, full]) == []
+    dark = np.zeros((6, 8), np.uint8)
+    assert looked([dark] * 9, encoding='mono8') == []

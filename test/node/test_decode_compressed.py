@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from sensor_msgs.msg import CompressedImage
 
 from stream3r_ros.node.decode import ImageError, decode_compressed
+from stream3r_ros.node.sample_range import SampleRange
 
 MANY = 10**6
 
@@ -141,3 +142,52 @@ def test_an_exif_orientation_does_not_turn_the_pixels():
     exif[0x0112] = 6  # turn by a quarter
     data = file_of(picture_rgb(), 'JPEG', exif=exif)
     assert decode_compressed(compressed(data), MANY).shape == (96, 128, 3)
+
+
+def with_fill(jpeg: bytes, count: int) -> bytes:
+    """Put bytes FF before every marker of a baseline JPEG but the one that begins it."""
+    fill, scan = b'\xff' * count, jpeg.index(b'\xff\xda')
+    pieces, position = [jpeg[:2]], 2
+    while position < scan:
+        end = position + 2 + int.from_bytes(jpeg[position + 2 : position + 4], 'big')
+        pieces += [fill, jpeg[position:end]]
+        position = end
+    return b''.join((*pieces, fill, jpeg[scan:-2], fill, jpeg[-2:]))
+
+
+@pytest.mark.parametrize('count', [1, 2, 100_000])
+@pytest.mark.parametrize('interval', [0, 4], ids=['', 'with restarts'])
+def test_a_jpeg_may_have_fill_bytes_before_any_marker(count, interval):
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_RST_INTERVAL, interval]
+    jpeg = cv2.imencode('.jpg', picture_rgb()[..., ::-1], options)[1].tobytes()
+    expected = decode_compressed(compressed(jpeg), MANY)
+    filled = with_fill(jpeg, count)
+    np.testing.assert_array_equal(decode_compressed(compressed(filled), MANY), expected)
+    with pytest.raises(ImageError, match='more pixels than input.max_pixels 99'):
+        decode_compressed(compressed(filled), 99)
+
+
+def test_fill_bytes_hide_no_second_size_from_us():
+    jpeg = file_of(picture_rgb(), 'JPEG')
+    hidden = jpeg[:2] + b'\xff\x00\x00\x06\xff\xe0\xff\xff' + jpeg[2:]
+    for data in (hidden, jpeg[:2] + b'\xff\xff\x00' + jpeg[2:]):
+        with pytest.raises(ImageError, match='no marker at byte 2'):
+            decode_compressed(compressed(data), MANY)
+    for data in (jpeg[:2] + b'\xff' * 50, jpeg[:20] + b'\xff'):
+        with pytest.raises(ImageError, match='truncated'):
+            decode_compressed(compressed(data), MANY)
+
+
+@pytest.mark.parametrize('bits', [10, 12, 14])
+def test_the_bits_in_use_of_a_deep_png_fill_the_range(bits):
+    rgb = picture_rgb()
+    for shown, sent in ((rgb, rgb[..., ::-1]), (rgb[..., 0], rgb[..., 0])):
+        deep = np.rint(sent / 255 * (2**bits - 1)).astype(np.uint16)
+        message = compressed(cv2.imencode('.png', deep)[1].tobytes(), 'png')
+        assert_close(decode_compressed(message, MANY, bits), shown, 0)
+        black = decode_compressed(message, MANY)
+        sample_range = SampleRange()
+        said = [sample_range.look(message, black, 0) for _ in range(4)]
+        assert [f'input.bits to {bits} ' in one for one in said] == [False, False, True, False]
+    shallow = compressed(file_of(rgb, 'PNG'), 'png')
+    np.testing.assert_array_equal(decode_compressed(shallow, MANY, bits), rgb)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from nav_msgs.msg import Path
-from node_harness import picture, wait_until
+from node_harness import image_message, picture, picture_rgb, wait_until
 from pcd_file import read_pcd
 from robot import LATCHED, heard_on, running, stamp_ns, wait_for
 from sensor_msgs.msg import CameraInfo, PointCloud2
@@ -16,6 +16,7 @@ LIVE = {
     'points__organized': True, 'points__voxel_size': 0.0, 'points__max_rate': 0.0,
     'max_depth': 0.0, 'min_depth': 0.0, 'confidence_percentile': 0.0, 'lazy': True,
     'tf__mode': 'odom_to_base', 'intrinsics': 'auto', 'map__period': 2.0,
+    'input__bits': 0,
 }  # fmt: skip
 
 
@@ -56,6 +57,38 @@ def test_depth_at_the_cameras_resolution_fits_the_image_and_its_intrinsics(tuned
     assert np.isfinite(picture_of(depth, np.float32)).mean() > 0.9
 
 
+@pytest.fixture
+def folding(tuned):
+    """Give a camera_info that turns back within the image; take the lens out afterwards."""
+    info = CameraInfo(height=96, width=128, distortion_model='plumb_bob', d=[-0.35, 0, 0, 0, 0])
+    info.k = [60.0, 0.0, 63.5, 0.0, 60.0, 47.5, 0.0, 0.0, 1.0]
+    yield info
+    info.d = []
+    tuned.publish_and_wait(picture(), info)
+
+
+@pytest.mark.parametrize('resolution', ['network', 'camera'])
+def test_nothing_is_published_beyond_where_a_distortion_turns_back(tuned, folding, resolution):
+    assert tuned.set_parameters(depth__resolution=resolution).successful
+    stamp = tuned.publish_and_wait(picture(), folding)
+    assert tuned.answer(stamp, 'status').intrinsics_source == 'camera_info'
+    for name in ('depth', 'confidence', 'points'):
+        message = tuned.answer(stamp, name)
+        if name == 'points':
+            values = point_cloud2.read_points(message, field_names=['z'])['z']
+            values = values.reshape(message.height, message.width)
+        else:
+            values = picture_of(message, np.float32)
+        v, u = np.indices(values.shape)
+        scale = values.shape[1] / 128
+        radius = np.hypot(*((x + 0.5 - side / 2) / (60 * scale) for x, side in
+                            ((u, values.shape[1]), (v, values.shape[0]))))  # fmt: skip
+        beyond = radius > (1 / (3 * 0.35)) ** 0.5
+        assert beyond.mean() > 0.1, name
+        assert np.isnan(values[beyond]).all(), name
+        assert np.isfinite(values[radius < 0.9]).mean() > 0.9, name
+
+
 @pytest.mark.parametrize('fields', ['xyz', 'xyzrgb', 'xyzrgbc'])
 @pytest.mark.parametrize('organized', [True, False])
 def test_a_cloud_has_the_fields_that_were_asked_for(tuned, fields, organized):
@@ -71,6 +104,19 @@ def test_a_cloud_has_the_fields_that_were_asked_for(tuned, fields, organized):
     valid = tuned.answer(stamp, 'status').valid_fraction
     assert 0.45 < valid < 0.55
     assert np.isfinite(points).mean() == pytest.approx(valid if organized else 1.0, abs=0.01)
+
+
+def test_the_bits_in_use_of_sixteen_make_an_image_as_bright_as_its_scene(tuned):
+    grey = picture_rgb()[..., 0]
+    deep = image_message(np.rint(grey / 255 * 4095).astype(np.uint16), 'mono16')
+    means = []
+    for bits in (0, 12):
+        assert tuned.set_parameters(input__bits=bits).successful
+        cloud = tuned.answer(tuned.publish_and_wait(deep), 'points')
+        rgb = point_cloud2.read_points(cloud, field_names=['rgb'])['rgb'].view(np.uint32)
+        means.append((rgb & 255).mean())
+    assert means[0] < 10
+    assert means[1] == pytest.approx(grey.mean(), abs=10)
 
 
 def test_voxels_and_limits_of_depth_thin_the_cloud(tuned):

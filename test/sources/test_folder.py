@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -180,6 +181,24 @@ def test_sixteen_bits_become_the_upper_eight(tmp_path):
     frame = only_frame(tmp_path)
     assert np.array_equal(frame.image_rgb, np.repeat((deep >> 8)[..., None], 3, axis=2))
     assert frame.encoded is None
+
+
+@pytest.mark.parametrize('bits', [8, 10, 12, 14])
+@pytest.mark.parametrize('suffix', ['png', 'tif'])
+@pytest.mark.parametrize('is_grey', [True, False])
+def test_the_bits_in_use_are_chosen_once_for_a_folder(tmp_path, bits, suffix, is_grey, caplog):
+    shown = picture()[..., 0] if is_grey else picture()
+    deep = np.rint(shown / 255.0 * (2**bits - 1)).astype(np.uint16)
+    deep.flat[0] = 2**bits - 1
+    for name, samples in (('a', deep // 2), ('b', deep)):
+        data = samples if is_grey else samples[..., ::-1]
+        assert cv2.imwrite(str(tmp_path / f'{name}.{suffix}'), data)
+    with caplog.at_level('INFO', logger='stream3r_ros'):
+        dark, bright = (frame.image_rgb.astype(int) for frame in open_source(str(tmp_path)))
+    expected = np.dstack([shown] * 3) if is_grey else shown
+    assert np.abs(bright - expected).reshape(-1)[3:].max() <= 1
+    assert np.abs(dark - expected / 2).reshape(-1)[3:].max() <= 1
+    assert f'fill {bits} of them' in caplog.text
 
 
 def test_transparent_pixels_are_white(tmp_path):

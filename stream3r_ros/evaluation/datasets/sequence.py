@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from stream3r_ros.sources.deep_files import bits_in_use
 from stream3r_ros.sources.folder import read_image
 from stream3r_ros.sources.ordering import in_natural_order
 
@@ -45,7 +47,11 @@ class DatasetSequence:
 
     def image_rgb(self, index: int) -> np.ndarray:
         """Read the image (h, w, 3) uint8 of a frame; raises ValueError for a damaged file."""
-        return read_image(self.frames[index].image)[0]
+        return read_image(self.frames[index].image, self._bits)[0]
+
+    @cached_property
+    def _bits(self) -> int:
+        return bits_in_use([frame.image for frame in self.frames])
 
     def depth_m(self, index: int) -> np.ndarray:
         """Read the true depth (h, w) of a frame; raises DatasetError for a damaged file."""
