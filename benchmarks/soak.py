@@ -1,9 +1,12 @@
 """Live with the node for a long time, and see whether it keeps its memory and its accounts.
 
-Two cameras, one a player that is killed and started again, one with stamps that jump back as a
-bag's do when it loops; parameters that change twice a second; malformed messages. Memory is
-compared between the minutes after the first one and the last ones. Needs an activated shell:
-make soak. The exit status is 0 if everything held.
+Two cameras, one a player that is killed and started again, one that goes from trouble to trouble
+(PHASES): stamps that jump back as a bag's do when it loops, swapped, late, foreign-sized and
+zero-stamped images, silence. Simulated time whose /clock stops once a minute; parameters that
+change twice a second; malformed messages. The level in /diagnostics has to be right in every
+second, once a phase has had time to show. Memory is compared between the minutes after the first
+one and the last ones. Needs an activated shell: make soak. The exit status is 0 if everything
+held.
 """
 
 import argparse
@@ -14,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from nav_msgs.msg import Path as PathMessage
 from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, PointCloud2
 
 from stream3r_ros.msg import StreamStatus
@@ -33,6 +37,17 @@ from stream3r_ros.synthetic import SyntheticSequence
 
 CAMERAS = ('front', 'left')
 GROWTH = 0.02
+MOST_WAITING = 3
+"""In the mailbox, under way, and held until a jump of time is confirmed."""
+LEFT_PERIOD_S = 1 / 8
+PHASE_S = 15.0
+SETTLED_S = 6.0
+"""After so long in a phase its level is the only right one: stale_after, RECENT_S and a second."""
+STARTED_S = 18.0
+"""After so long a player that was started anew has built its room and is heard."""
+CLOCK_STOPS_S = (40.0, 52.0)
+"""From and until when in every minute /clock stands still."""
+OK, WARN, ERROR, STALE = range(4)
 CHANGES: tuple[tuple[str, tuple], ...] = (
     ('mode', ('window', 'causal')),
     ('window_size', (2, 5, 8)),
@@ -55,6 +70,40 @@ CHANGES: tuple[tuple[str, tuple], ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Phase:
+    """What a camera does for a while, and the level that this deserves."""
+
+    name: str
+    levels: tuple[int, ...]
+    stamp: Callable[[int, float], float] = lambda number, seconds: seconds
+    is_sent: Callable[[int], bool] = lambda number: True
+    is_foreign: Callable[[int], bool] = lambda number: False
+
+
+def fifth(number: int) -> bool:
+    """Tell of every fifth image: some of them are dropped before anybody looks at them."""
+    return number % 5 == 0
+
+
+PHASES = (
+    Phase('sound', (OK,)),
+    # An image with the stamp of the one after the next, as if these two were swapped.
+    Phase('swapped', (WARN,), lambda n, s: s + LEFT_PERIOD_S * (1.5 if fifth(n) else 0)),
+    Phase('sound', (OK,)),
+    Phase('late', (WARN,), lambda n, s: s - 0.5 if fifth(n) else s),
+    Phase('sound', (OK,)),
+    Phase('foreign', (WARN,), is_foreign=fifth),
+    Phase('another size', (OK,), is_foreign=lambda n: True),
+    Phase('sound', (OK,)),
+    Phase('zero now and then', (WARN,), lambda n, s: 0.0 if fifth(n) else s),
+    Phase('zero', (ERROR,), lambda n, s: 0.0),
+    Phase('sound', (OK,)),
+    Phase('silent', (STALE,), is_sent=lambda n: False),
+    Phase('sound', (OK,)),
+)
+
+
 @dataclass
 class Record:
     """What was seen."""
@@ -67,7 +116,12 @@ class Record:
     jumps: int = 0
     malformed: int = 0
     streams: int = 0
+    sent_left: int = 0
+    waiting_statuses: int = 0
+    judged: int = 0
     bad_accounts: list[str] = field(default_factory=list)
+    wrong_levels: list[str] = field(default_factory=list)
+    longest_silence_s: float = 0.0  # between two messages on /diagnostics
     last: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -93,35 +147,115 @@ class Soak(Node):
         self.pictures = [
             frame.image_rgb for frame in SyntheticSequence(7, 40, (120, 160), 4.0)
         ]  # fmt: skip
+        self.clock = self.create_publisher(Clock, '/clock', 1)
         self.frame = 0
         self.offset_s = 0.0
+        self.begun = time.monotonic()
+        self.player_started = time.monotonic()
+        self.diagnosed: float | None = None
+        self.is_over = False
 
     def on_status(self, name: str, status: StreamStatus) -> None:
-        """Check the accounts of every frame: one image may be under way."""
+        """Check the accounts, of every frame and of every second without one."""
         self.record.statuses += 1
+        self.record.waiting_statuses += not status.header.frame_id
         self.record.streams = max(self.record.streams, status.stream)
         waiting = status.received - status.processed - status.dropped - status.refused
-        if not 0 <= waiting <= 2:
+        if not 0 <= waiting <= MOST_WAITING:
             self.record.bad_accounts.append(f'{name}: {waiting} images are unaccounted for')
 
     def on_diagnostics(self, array: DiagnosticArray) -> None:
-        """Keep the last counts of each camera."""
+        """Keep the last counts of each camera, and look at the levels."""
+        now = time.monotonic()
+        if self.diagnosed is not None:
+            silence_s = now - self.diagnosed
+            self.record.longest_silence_s = max(self.record.longest_silence_s, silence_s)
+        self.diagnosed = now
         for status in array.status:
             values = {pair.key: pair.value for pair in status.values}
             if 'received' in values:
+                self.judge_level(status.name.split(': ')[-1], ord(status.level), status.message)
                 self.record.last[status.name] = {
                     key: int(values[key])
                     for key in ('received', 'processed', 'dropped', 'refused', 'waiting')
                 }
+
+    @property
+    def passed_s(self) -> float:
+        """Give the seconds since the start."""
+        return time.monotonic() - self.begun
+
+    @property
+    def phase(self) -> Phase:
+        """Give the present phase of the left camera."""
+        return PHASES[int(self.passed_s / PHASE_S) % len(PHASES)]
+
+    @property
+    def is_clock_stopped(self) -> bool:
+        """Tell whether /clock stands still."""
+        return CLOCK_STOPS_S[0] <= self.passed_s % 60 < CLOCK_STOPS_S[1]
+
+    def judge_level(self, camera: str, level: int, message: str) -> None:
+        """Compare a level with the one that is right, where only one can be."""
+        expected = self.expected_levels(camera)
+        if expected is None or self.is_over:
+            return
+        # What other settings bring about is true as well, and worse than being well.
+        told = ('stream is full', 'frame failed', 'no pose')
+        if OK in expected and any(words in message for words in told):
+            return
+        self.record.judged += 1
+        if level not in expected:
+            at = f'{self.passed_s:.0f} s, {camera}, {self.phase.name}'
+            self.record.wrong_levels.append(f'{at}: level {level}: {message}')
+
+    def expected_levels(self, camera: str) -> tuple[int, ...] | None:
+        """Give the levels that are right now; None while one follows another."""
+        into_minute = self.passed_s % 60
+        begins, ends = CLOCK_STOPS_S
+        if begins <= into_minute < begins + SETTLED_S or ends <= into_minute < ends + SETTLED_S:
+            return None
+        clock = (WARN,) if self.is_clock_stopped else ()
+        if camera == 'front':
+            is_settled = time.monotonic() - self.player_started > STARTED_S
+            return (clock or (OK,)) if is_settled else None
+        if self.passed_s % PHASE_S < SETTLED_S:
+            return None
+        levels = self.phase.levels
+        # Malformed images come every second: they are refused, and that is said.
+        if levels == (OK,):
+            levels = (OK, WARN)
+        return (*levels, *clock)
 
     def publish_left(self) -> None:
         """Publish the next image; every 20 s time jumps back."""
         if self.frame % 160 == 159:
             self.offset_s -= 10.0
             self.record.jumps += 1
+        phase, self.frame = self.phase, self.frame + 1
+        if not phase.is_sent(self.frame):
+            return
         pixels = self.pictures[self.frame % len(self.pictures)]
-        self.left.publish(self.message(pixels, 'rgb8'))
-        self.frame += 1
+        if phase.is_foreign(self.frame):
+            pixels = np.ascontiguousarray(pixels[::2, ::2])
+        message = self.message(pixels, 'rgb8')
+        stamp = message.header.stamp
+        seconds = phase.stamp(self.frame, stamp.sec + stamp.nanosec / 1e9)
+        stamp.sec, stamp.nanosec = int(seconds), int(seconds % 1 * 1e9)
+        self.send(message)
+
+    def send(self, message: Image) -> None:
+        """Publish on the left camera's topic, and count."""
+        self.left.publish(message)
+        self.record.sent_left += self.left.get_subscription_count() > 0
+
+    def publish_clock(self) -> None:
+        """Publish the time of the system as simulated time, unless it stands still."""
+        if self.is_clock_stopped:
+            return
+        seconds, clock = time.time(), Clock()
+        clock.clock.sec, clock.clock.nanosec = int(seconds), int(seconds % 1 * 1e9)
+        self.clock.publish(clock)
 
     def message(self, pixels: np.ndarray, encoding: str) -> Image:
         """Make an image with the stamp of now, as the bag sees it."""
@@ -135,7 +269,9 @@ class Soak(Node):
         return message
 
     def publish_malformed(self, rng: random.Random) -> None:
-        """Publish something that is no image."""
+        """Publish something that is no image, where the left camera is not silent."""
+        if not self.phase.is_sent(0):
+            return
         message = self.message(self.pictures[0], 'rgb8')
         match rng.randrange(6):
             case 0:
@@ -150,7 +286,7 @@ class Soak(Node):
                 message.header.stamp.sec = -5
             case 5:
                 message.width = message.height = 0
-        self.left.publish(message)
+        self.send(message)
         self.record.malformed += 1
 
     def change(self, rng: random.Random) -> None:
@@ -199,13 +335,15 @@ def live(
     clocks = {
         name: every(seconds)
         for name, seconds in {
-            'left': 1 / 8, 'malformed': 1.0, 'change': 0.5, 'restart': 30.0, 'memory': 2.0,
-            'report': 60.0,
+            'left': LEFT_PERIOD_S, 'malformed': 1.0, 'change': 0.5, 'restart': 30.0,
+            'memory': 2.0, 'report': 60.0, 'clock': 0.05,
         }.items()
     }  # fmt: skip
     while (passed := time.monotonic() - begun) < 60 * minutes and node.poll() is None:
         rclpy.spin_once(soak, timeout_sec=0.02)
         due = {name for name, clock in clocks.items() if next(clock)}
+        if 'clock' in due:
+            soak.publish_clock()
         if 'left' in due:
             soak.publish_left()
         if 'malformed' in due:
@@ -218,11 +356,17 @@ def live(
             player.terminate()
             player.wait()
             player = start_player()
+            soak.player_started = time.monotonic()
             record.restarts += 1
         if 'report' in due:
             print(f'  {passed / 60:4.1f} min: {record.memory[-1][1]:.1f} MB, '
                   f'{record.statuses} frames, {record.last}', flush=True)  # fmt: skip
     return player
+
+
+def received_left(record: Record) -> int:
+    """Give the images of the left camera that the node received."""
+    return next((counts['received'] for name, counts in record.last.items() if 'left' in name), 0)
 
 
 def growth(memory: list[tuple[float, float]]) -> float:
@@ -242,12 +386,13 @@ def main() -> None:
     log = Path('soak.log').open('w')
     node = subprocess.Popen(
         ['stream3r_node', '--ros-args', '-p', "cameras:=['front', 'left']", '-p',
-         'network.threads:=1', '-p', 'max_frames:=32'],
+         'network.threads:=1', '-p', 'max_frames:=32', '-p', 'use_sim_time:=true'],
         stdout=log, stderr=subprocess.STDOUT,
     )  # fmt: skip
     rclpy.init()
     soak = Soak(Record())
     player = live(soak, node, start_player(), options.minutes)
+    soak.is_over = True
     player.terminate()
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
@@ -265,6 +410,12 @@ def judge(record: Record, status: int, out: Path | None) -> None:
         f'memory grew by {100 * grown:.2f} % after the first minute': grown <= GROWTH,
         f'{len(record.bad_accounts)} of {record.statuses} statuses with wrong accounts':
             not record.bad_accounts,
+        f'{len(record.wrong_levels)} of {record.judged} levels in /diagnostics were wrong':
+            record.judged > 0 and not record.wrong_levels,
+        f'/diagnostics was silent for {record.longest_silence_s:.1f} s at most':
+            record.longest_silence_s < 2.0,
+        f'of the left camera {record.sent_left} images were sent and {received_left(record)} came':
+            0.98 * record.sent_left <= received_left(record) <= record.sent_left,
         f'at the end nothing waits: {record.last}':
             len(record.last) == len(CAMERAS)
             and all(counts['waiting'] == 0 for counts in record.last.values()),
@@ -274,8 +425,11 @@ def judge(record: Record, status: int, out: Path | None) -> None:
     print(
         f'{record.statuses} frames, {record.streams} streams, {record.changes} changes of '
         f'parameters ({record.refused_changes} refused), {record.restarts} restarts of a camera, '
-        f'{record.jumps} jumps back, {record.malformed} malformed messages'
+        f'{record.jumps} jumps back, {record.malformed} malformed messages, '
+        f'{record.waiting_statuses} statuses without a frame'
     )
+    for sentence in (*record.wrong_levels[:10], *record.bad_accounts[:10]):
+        print(f'  {sentence}')
     for sentence, holds in verdicts.items():
         print(f'  {"held" if holds else "FAILED"}: {sentence}')
     if out:

@@ -31,7 +31,7 @@ from stream3r_ros.network.weight_files import (
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT_S = 8.0
+LONGEST_WAIT_S = 6.0
 """For a first answer of the hub; its own client would try again for minutes."""
 
 NOT_FETCHED: tuple[type[Exception], ...] = (
