@@ -151,7 +151,7 @@ class Participant:
         self.records = defaultdict(list)  # output -> [(message, source timestamp)]
         kind, topic = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
         self._images = self.node.create_publisher(kind, topic, 10)
-        self._infos = self.node.create_publisher(CameraInfo, 'camera_info', 10)
+        self._info_publisher = None
         for name, (kind, topic) in OUTPUTS.items():
             self.node.create_subscription(kind, topic, self._recorder(name), 50)
         self._reset = self.node.create_client(Trigger, '/stream3r/reset')
@@ -182,7 +182,10 @@ class Participant:
 
     def _recorder(self, name):
         def record(message, info):
-            self.records[name].append((message, info['source_timestamp']))
+            # A status without an image answers none.
+            is_waiting = name == 'status' and not message.header.frame_id
+            kept = self.records['waiting' if is_waiting else name]
+            kept.append((message, info['source_timestamp']))
 
         return record
 
@@ -257,6 +260,14 @@ class Participant:
         self._stamp += 100_000_007
         return 1_700_000_000_123_456_789 + self._stamp
 
+    @property
+    def infos(self):
+        """Give the publisher of camera_info; the node would miss what it never says."""
+        if self._info_publisher is None:
+            self._info_publisher = self.node.create_publisher(CameraInfo, 'camera_info', 10)
+            wait_until(self._info_publisher.get_subscription_count, 'the node hears camera_info')
+        return self._info_publisher
+
     def publish(self, message, info: CameraInfo | None = None, stamp_ns: int | None = None) -> int:
         """Publish an image with a new stamp; return the stamp in ns."""
         stamp_ns = stamp_ns or self.next_stamp()
@@ -265,7 +276,7 @@ class Participant:
                 each.header.stamp.sec, each.header.stamp.nanosec = divmod(stamp_ns, 10**9)
                 each.header.frame_id = 'camera_link_optical'
         if info is not None:
-            self._infos.publish(info)
+            self.infos.publish(info)
             time.sleep(0.05)  # two topics: the info is to be there before the image
         self._images.publish(message)
         return stamp_ns
@@ -315,7 +326,7 @@ class Participant:
     def settle(self):
         """Wait until nothing has been heard for a while."""
         heard = -1
-        while heard != (heard := sum(map(len, self.records.values()))):
+        while heard != (heard := sum(len(self.records[name]) for name in OUTPUTS)):
             time.sleep(0.4)
 
 

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream3r_ros.export.depth import SCALE_NAME
+from stream3r_ros.export.files import check_folder
 
 RESULTS = ('cloud.ply', 'trajectory.tum', 'depth', 'picture.png', 'summary.json')
 
 
 def check_output(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that results may not go into; raises ValueError."""
+    """Refuse a folder that results may not go into; raises ValueError or OSError."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f'{folder} is a file, expected a folder')
+    check_folder(folder)
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not overwrite:

@@ -48,6 +48,8 @@ def execute(options: argparse.Namespace) -> None:
     """Train as the options say; a run that was interrupted goes on."""
     import torch
 
+    from stream3r_ros.cli.output_file import check_place
+    from stream3r_ros.export.files import check_folder
     from stream3r_ros.network.checkpoint import resolve_device
     from stream3r_ros.training.config import load_config
     from stream3r_ros.training.loop import Processes
@@ -55,6 +57,9 @@ def execute(options: argparse.Namespace) -> None:
     if options.curves and importlib.util.find_spec('matplotlib') is None:
         # Said now, and not after hours of training.
         raise ValueError('--curves needs matplotlib: pip install matplotlib')
+    for folder in filter(None, (options.out, options.export)):
+        check_folder(folder)
+    check_place(options.curves)
     config = load_config(options.config)
     if options.steps is not None:
         config = dataclasses.replace(config, steps=options.steps, stop_at=0)

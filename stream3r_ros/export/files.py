@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,23 @@ def replaced_atomically(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path | str) -> None:
+    """Refuse a folder into which nothing could be written, before the work and not after it.
+
+    A folder that is missing is no trouble where it can be made. Nothing stays of the attempt.
+    Raises OSError with one sentence.
+    """
+    folder = Path(folder)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f'{folder} cannot be written: {there} is a file, not a folder')
+    try:
+        with tempfile.TemporaryDirectory(prefix='.stream3r-', dir=there) as place:
+            Path(place, 'probe').write_bytes(bytes(4096))
+    except OSError as error:
+        raise OSError(f'{folder} cannot be written: {there}: {error.strerror or error}') from error
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

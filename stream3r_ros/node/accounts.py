@@ -32,14 +32,14 @@ def statuses_csv(statuses: list[StreamStatus]) -> str:
     return text.getvalue()
 
 
-def summary(statuses: list[StreamStatus], points: int, out: Path) -> str:
-    """Give the short table that is printed at the end."""
-    last = statuses[-1]
+def summary(statuses: list[StreamStatus], last: StreamStatus, points: int, out: Path) -> str:
+    """Give the short table that is printed at the end: of all frames, and what was said last."""
     span = (stamp_ns(last) - stamp_ns(statuses[0])) / 1e9
     rows = [
         ('images received', f'{last.received}'),
         ('processed', f'{last.processed}'),
         ('dropped, refused', f'{last.dropped}, {last.refused}'),
+        ('never received', f'{last.lost_before}'),
         ('frames per second', f'{(len(statuses) - 1) / span:.1f}' if span > 0 else '-'),
         ('mode', last.mode),
     ]

@@ -16,6 +16,7 @@ from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, ExtrapolationException, TransformException, TransformListener
 
 from stream3r_ros.geometry.rigid import is_rigid, matrix_from_quat_xyzw, rigid
+from stream3r_ros.node.stamps import StampOrder
 
 DEFAULT_CAMERA_FRAME = 'camera_optical_frame'
 WAIT_S = 0.05
@@ -25,6 +26,8 @@ RETRY_WAIT = 10
 SETTLE_S = 1.0
 """After so much listening, what /tf_static has to say has been heard."""
 REMEMBERED = 64
+TF_TOLERANCE_S = 1.0
+"""Transforms that are older than the last one by up to this are late."""
 FARTHEST = 1e9
 """Units of length beyond which a translation is a defect, not a place."""
 
@@ -119,7 +122,7 @@ class FrameTree:
         return self._clock() - self._began >= SETTLE_S
 
     def forget_moving(self) -> None:
-        """Forget all but static transforms, for when time has gone back."""
+        """Forget all but static transforms, for when time has gone back in /tf."""
         self._buffer.clear()
         self._late.clear()
 
@@ -141,6 +144,10 @@ class FrameTree:
         entry = rf"^{re.escape(frame)}: *\n +parent: '(.*)'$"
         found = re.search(entry, self._buffer.all_frames_as_yaml(), re.MULTILINE)
         return found[1] if found else None
+
+    def optical_frames(self) -> list[str]:
+        """Name the frames in /tf whose names say that they are a camera's optical axes."""
+        return re.findall(r'^(\S*optical\S*): *$', self._buffer.all_frames_as_yaml(), re.MULTILINE)
 
     def root_of(self, frame: str) -> str:
         """Name the topmost ancestor that others gave a frame."""
@@ -173,16 +180,49 @@ class FrameTree:
         return Answer(matrix)
 
 
+class TransformTimes:
+    """Notice that time has gone back for /tf itself, as when a bag loops.
+
+    Every moving frame has times of its own, of the last REMEMBERED frames, and one message
+    decides nothing (StampOrder): the camera's images say nothing about the robot's frames.
+    """
+
+    def __init__(self) -> None:
+        self._orders: OrderedDict[str, StampOrder] = OrderedDict()
+
+    def has_gone_back(self, transform: TransformStamped) -> bool:
+        """Take note of a transform; tell whether it confirms that time went back."""
+        child, stamp = transform.child_frame_id, transform.header.stamp
+        order = self._orders.pop(child, None) or StampOrder()
+        self._orders[child] = order
+        if len(self._orders) > REMEMBERED:
+            self._orders.popitem(last=False)
+        now_s, stamp_ns = time.monotonic(), stamp.sec * 10**9 + stamp.nanosec
+        judgement = order.judge(stamp_ns, now_s, TF_TOLERANCE_S)
+        if judgement.kind in ('next', 'turn'):
+            order.accept(stamp_ns, now_s)
+        return judgement.kind == 'turn' and judgement.is_back
+
+    def clear(self) -> None:
+        """Forget all times."""
+        self._orders.clear()
+
+
 class _OthersListener(TransformListener):
     """Hear what others say."""
 
     def __init__(self, tree: FrameTree, buffer: Buffer, node: Node) -> None:
         self._tree = tree
+        self._times = TransformTimes()
         super().__init__(buffer, node)
 
     def callback(self, data: TFMessage) -> None:
-        """Pass on what came on /tf from others."""
+        """Pass on what came on /tf from others; forget what is of another time."""
         others = [transform for transform in data.transforms if not self._tree.is_own(transform)]
+        gone_back = [self._times.has_gone_back(transform) for transform in others]
+        if any(gone_back):
+            self._tree.forget_moving()
+            self._times.clear()
         super().callback(TFMessage(transforms=others))
 
 

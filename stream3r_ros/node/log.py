@@ -34,6 +34,21 @@ def forward_library_log(logger: RcutilsLogger) -> None:
     library.propagate = False
 
 
+class Once:
+    """Let a sentence through when it has never been said, and at most ``distinct`` of them."""
+
+    def __init__(self, distinct: int = 64) -> None:
+        self._distinct = distinct
+        self._said: set[str] = set()
+
+    def allows(self, sentence: str) -> bool:
+        """Tell whether to say it, and take note."""
+        if sentence in self._said or len(self._said) >= self._distinct:
+            return False
+        self._said.add(sentence)
+        return True
+
+
 class Throttle:
     """Let a sentence through when it is new or was last said ``period_s`` ago.
 

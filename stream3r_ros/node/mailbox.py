@@ -26,6 +26,7 @@ class Mailbox(Generic[Item]):
         self._changed = threading.Condition()
         self._closed = False
         self._turn = 0
+        self._found: list[Item] = []
 
     def put(self, item: Item, camera: int = 0) -> None:
         """Add an item of a camera; the oldest one is dropped where it is too many.
@@ -38,14 +39,25 @@ class Mailbox(Generic[Item]):
             self._shorten(camera, 0 if self._closed else self._capacity)
             self._changed.notify()
 
-    def take(self) -> list[Item]:
-        """Wait for the items whose turn it is, one here; none once the mailbox is closed."""
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether nothing more can be taken."""
+        return self._closed
+
+    def take(self, timeout_s: float | None = None) -> list[Item]:
+        """Wait for the items whose turn it is, one here.
+
+        None once the mailbox is closed, or once ``timeout_s`` has passed.
+        """
         with self._changed:
-            while not self._closed:
-                if items := self._next():
-                    return items
-                self._changed.wait()
-        return []
+            self._changed.wait_for(self._find, timeout_s)
+            found, self._found = self._found, []
+            return found
+
+    def _find(self) -> bool:
+        """Look for the next items; nothing more is to be waited for once it is closed."""
+        self._found = [] if self._closed else self._next()
+        return bool(self._found) or self._closed
 
     def waiting(self, camera: int = 0) -> int:
         """Give how many items of a camera wait."""

@@ -106,7 +106,7 @@ class MapPoints:
 
         Both have colours and confidences, and replace older files of these names only when both
         are whole. An empty ``folder`` is the current working directory. Raises ValueError when
-        the map is empty and OSError when the folder is missing or cannot be written.
+        the map is empty and OSError when the folder cannot be made or written.
         """
         folder = Path(folder).expanduser().resolve()
         copy = self._copy()
@@ -115,8 +115,10 @@ class MapPoints:
                 'the map is empty: nothing was saved; it is made of frames whose depth somebody '
                 'subscribes to, or of all with map.always'
             )
-        if not folder.is_dir():
-            raise NotADirectoryError(f'cannot save the map: {folder} is not a folder')
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f'cannot save the map to {folder}: {error.strerror}') from error
         paths = folder / PLY_NAME, folder / PCD_NAME
         with self._saving:
             _write(copy, *paths)

@@ -11,7 +11,6 @@ from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry, Path
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
@@ -24,6 +23,7 @@ from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node import messages
 from stream3r_ros.node.calibration import Intrinsics
 from stream3r_ros.node.clouds import cloud_message, cloud_stride
+from stream3r_ros.node.endpoints import overridable
 from stream3r_ros.node.parameters import Settings
 from stream3r_ros.streaming import FrameEstimate
 
@@ -54,7 +54,7 @@ class Publishers:
             qos.depth, qos.durability = 1, DurabilityPolicy.TRANSIENT_LOCAL
         publisher = self._node.create_lifecycle_publisher(
             kind, f'~/{self._prefix}{topic}', qos,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=overridable(),
         )  # fmt: skip
         self._made.append(publisher)
         return publisher

@@ -207,6 +207,12 @@ PARAMETERS = (
         'full_frames', 8, 'Frames that mode full gathers and computes together', bounds=(1, 256)
     ),
     Parameter(
+        'full_overlap', 2,
+        'Frames that mode full computes again with the next group, so that all groups are in one '
+        'world; 0 gives each group a world of its own, and it is less than full_frames at most',
+        bounds=(0, 255),
+    ),
+    Parameter(
         'image_size', 0,
         'Width of the network image in pixels, a multiple of 14; 0 is what the network was '
         'trained at',
@@ -244,6 +250,12 @@ PARAMETERS = (
         choices=('raw', 'compressed'),
     ),
     Parameter(
+        'qos.image', 'auto',
+        'Reliability of the subscription to images: auto is reliable where every publisher offers '
+        'it, so that none is lost, and best_effort otherwise; it never holds a publisher up',
+        choices=('auto', 'reliable', 'best_effort'),
+    ),
+    Parameter(
         'drop_policy', 'latest',
         'latest drops images that a newer one overtakes; keep_all queues up to queue_limit, for '
         'bags',
@@ -256,6 +268,12 @@ PARAMETERS = (
         'max_stamp_gap', 0.0,
         'Seconds between two stamps that begin a new stream; 0 never does',
         bounds=(0.0, 1e6), live=True,
+    ),
+    Parameter(
+        'input.late_tolerance', 1.0,
+        'Seconds by which an image may be older than the one before: it is late, and refused; '
+        'when stamps go back by more, and the next image follows, a new stream begins',
+        bounds=(0.0, 3600.0), live=True,
     ),
     Parameter(
         'input.max_pixels', 33_177_600, 'Larger images are refused before memory is allocated',

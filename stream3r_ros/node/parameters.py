@@ -41,11 +41,13 @@ class InputSettings:
     """What is taken in; lengths of time in seconds."""
 
     transport: str
+    reliability: str
     drop_policy: str
     queue_limit: int
     max_pixels: int
     stale_after_s: float
     max_stamp_gap_s: float
+    late_tolerance_s: float
     rectified: str
     intrinsics: str
     sync_tolerance_s: float
@@ -210,7 +212,8 @@ def settings(node: Node) -> Settings:
 def stream_options(v: Mapping[str, Any]) -> StreamOptions:
     """Gather what a stream is made of from parameters by name; raises ValueError."""
     names = (
-        'mode', 'window_size', 'max_frames', 'full_frames', 'image_size', 'fit', 'start_frames',
+        'mode', 'window_size', 'max_frames', 'full_frames', 'full_overlap', 'image_size', 'fit',
+        'start_frames',
     )  # fmt: skip
     policy = None
     if v['cache.policy'] != 'auto':
@@ -232,11 +235,13 @@ def stream_options(v: Mapping[str, Any]) -> StreamOptions:
 def _input(v: Mapping[str, Any]) -> InputSettings:
     return InputSettings(
         transport=v['image_transport'],
+        reliability=v['qos.image'],
         drop_policy=v['drop_policy'],
         queue_limit=v['queue_limit'],
         max_pixels=v['input.max_pixels'],
         stale_after_s=v['input.stale_after'],
         max_stamp_gap_s=v['max_stamp_gap'],
+        late_tolerance_s=v['input.late_tolerance'],
         rectified=v['input.rectified'],
         intrinsics=v['intrinsics'],
         sync_tolerance_s=v['sync_tolerance'],

@@ -1,29 +1,39 @@
 """The node ``stream3r``: images in, depth, clouds and poses out; a lifecycle node."""
 
+import math
+import re
 import threading
 import time
+from pathlib import Path
 
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.lifecycle.node import LifecycleNodeMixin
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
+from stream3r_ros.export.files import check_folder
 from stream3r_ros.network import Stream3R, load_network, set_camera_iterations
 from stream3r_ros.network.checkpoint import resolve_device
 from stream3r_ros.network.compiler import check_compiler
 from stream3r_ros.node import diagnostics, parameters
 from stream3r_ros.node.camera import Camera
 from stream3r_ros.node.frames import listen
+from stream3r_ros.node.health import Circumstances, Verdict, judge
 from stream3r_ros.node.log import forward_library_log
+from stream3r_ros.node.sim_clock import SimClock
+from stream3r_ros.node.status import PERIOD_S, waiting_status
 from stream3r_ros.node.track import Track
 from stream3r_ros.node.worker import Worker
 from stream3r_ros.streaming import ImageStream, StreamOptions
 
 ATTENTION_S = 0.1
 """Seconds between two looks for subscribers."""
+HEALTH_S = 0.25
+"""Seconds between two looks at how the cameras are doing."""
 
 
 class PerceptionNode(LifecycleNodeMixin, Node):
@@ -41,6 +51,9 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self.exit_status = 0
         forward_library_log(self.get_logger())
         self._network: Stream3R | None = None
+        self._failure = ''  # of the last transition
+        # What looks after things must go on while /clock stands still.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         parameters.declare(self, self._stream_problem)
         self.settings = parameters.settings(self)
         self.frame_tree, self._tf_listener = listen(self)
@@ -55,7 +68,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self._autostart_timer = None
         if self.settings.autostart:
             self._autostart_timer = self.create_timer(
-                0.0, self._autostart, callback_group=self._transitions
+                0.0, self._autostart, callback_group=self._transitions, clock=self._steady
             )
 
     def _make_services(self) -> None:
@@ -65,10 +78,12 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         slow = MutuallyExclusiveCallbackGroup()
         self.create_service(Trigger, '~/save_map', self._on_save_map, callback_group=slow)
         self._diagnostics = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, 10)
-        self.create_timer(diagnostics.PERIOD_S, self._publish_diagnostics)
-        self.create_timer(ATTENTION_S, self._attend)
+        self._diagnosed = -math.inf
+        self._sim_clock = SimClock(self.get_clock())
+        self.create_timer(HEALTH_S, self._look_after_cameras, clock=self._steady)
+        self.create_timer(ATTENTION_S, self._attend, clock=self._steady)
         self._map_published = time.monotonic()
-        self.create_timer(0.1, self._publish_maps, callback_group=slow)
+        self.create_timer(0.1, self._publish_maps, callback_group=slow, clock=self._steady)
 
     def stop(self, timeout_s: float) -> bool:
         """End the inference thread; tell whether it ended in time."""
@@ -105,10 +120,12 @@ class PerceptionNode(LifecycleNodeMixin, Node):
 
     def _attempt(self, transition: str, action) -> TransitionCallbackReturn:
         """Turn the core's errors into one log line and a failed transition; only here."""
+        self._failure = ''
         try:
             action()
         except (ValueError, RuntimeError, OSError, MemoryError) as error:
-            self.get_logger().error(f'{transition} failed: {error}')
+            self._failure = f'{transition} failed: {error}'
+            self.get_logger().error(self._failure)
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
             # rclpy would swallow it.
@@ -122,6 +139,8 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             self.trigger_activate()
 
     def _configure(self) -> None:
+        if self.settings.map.folder:
+            check_folder(Path(self.settings.map.folder).expanduser())
         source = self.settings.network
         self.get_logger().info(f'loading the network from {source.source}')
         begun = time.monotonic()
@@ -168,12 +187,12 @@ class PerceptionNode(LifecycleNodeMixin, Node):
 
     def _offer(self, camera: Camera, message) -> None:
         """Pass an image on; nobody is asked to work for outputs that nobody wants."""
-        camera.counters.count(received=1)
+        camera.health.received()
         worker = self._worker  # a transition may end it while this callback runs
         if worker is not None and self._is_enabled and self._is_wanted(camera):
             worker.offer(camera, message)
         else:
-            camera.counters.count(dropped=1)
+            camera.health.dropped()
 
     def _is_wanted(self, camera: Camera) -> bool:
         if not self.settings.lazy:
@@ -257,16 +276,69 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             for track in self._tracks:
                 track.world.publish_map()
 
+    def _look_after_cameras(self) -> None:
+        """Judge every camera; say at once what has changed, and the rest once a second."""
+        has_changed = False
+        for camera in self._cameras:
+            before = camera.verdict
+            camera.circumstances = self._circumstances(camera)
+            camera.verdict = judge(camera.health.happened(), camera.circumstances)
+            has_changed |= self._note_change(camera, before)
+            if camera.circumstances.is_active and camera.since_status_s >= PERIOD_S:
+                self._publish_waiting_status(camera)
+        passed_s = time.monotonic() - self._diagnosed
+        if has_changed or passed_s >= diagnostics.PERIOD_S - HEALTH_S / 2:
+            self._diagnosed = time.monotonic()
+            self._publish_diagnostics()
+
+    def _note_change(self, camera: Camera, before: Verdict | None) -> bool:
+        """Log a trouble that is new, and that all is well again; tell whether the level is new."""
+        now, title = camera.verdict, f'{camera.name}: ' if camera.name else ''
+        is_new = before is None or before.level != now.level
+        # Numbers change all the time; another reason is another sentence without them.
+        if not is_new and re.sub(r'\d', '', before.sentence) == re.sub(r'\d', '', now.sentence):
+            return False
+        if now.level in ('stale', 'warn', 'error') and not now.is_told:
+            self.get_logger().warning(f'{title}{now.sentence}')
+        elif now.level == 'ok' and before is not None and before.level != 'ok':
+            self.get_logger().info(f'{title}well again: {now.sentence}')
+        return is_new
+
+    def _circumstances(self, camera: Camera) -> Circumstances:
+        settings, worker = self.settings, self._worker
+        if worker is None:
+            return Circumstances(is_active=False, node_problem=self._failure)
+        stream = camera.track.numbers()
+        return Circumstances(
+            is_enabled=self._is_enabled,
+            node_problem=self._sim_clock.problem(settings.input.stale_after_s),
+            listening=camera.listening(settings.input.stale_after_s),
+            stale_after_s=settings.input.stale_after_s,
+            is_full=stream.is_full,
+            gathered=stream.gathered,
+            is_shared=sum(other.track is camera.track for other in self._cameras) > 1,
+            sync_tolerance_s=settings.input.sync_tolerance_s,
+        )
+
+    def _publish_waiting_status(self, camera: Camera) -> None:
+        track = camera.track
+        status = waiting_status(
+            self.get_clock().now().to_msg(), camera.health.happened(), camera.verdict,
+            track.numbers(), track.world.scale,
+        )  # fmt: skip
+        with self._outputs_in_use:
+            if camera in self._cameras:
+                camera.publish_status(status)
+
     def _publish_diagnostics(self) -> None:
         reports = [
             diagnostics.diagnose(
-                camera.name, self._worker is not None, self._is_enabled, camera.health,
-                camera.counters.snapshot(), camera.listening(self.settings.input.stale_after_s),
+                camera.name, camera.health.happened(), camera.circumstances, camera.verdict
             )
             for camera in self._cameras
-        ]  # fmt: skip
+        ]
         if not self._cameras:
-            reports = [diagnostics.Report('', 'ok', 'not configured')]
+            reports = [diagnostics.not_configured(self._failure)]
         self._diagnostics.publish(
             diagnostics.diagnostic_array(
                 self.get_clock().now().to_msg(),

@@ -11,6 +11,8 @@ from stream3r_ros.geometry.rigid import BODY_FROM_OPTICAL, invert_rigid, planar
 from stream3r_ros.node.frames import FARTHEST, FrameNames, FrameTree, is_place
 from stream3r_ros.node.messages import transform_message
 
+STRAIGHT_UP = 0.95
+"""Height of the optical axis (a unit vector) from which a camera seems to look straight up."""
 TF_MODES = ('odom_to_base', 'map_to_odom', 'world_to_camera', 'none')
 
 
@@ -35,8 +37,9 @@ class Placed:
 
     ``pose`` (4, 4) is child -> world, z up; ``world_from_optical`` (4, 4) places the points of
     the frame in the same world. Both are None where the place is unknown. ``child_is_optical``
-    tells a camera's axes from a robot's. ``problem`` is a sentence to say once in a while;
-    ``new_stream`` a reason to begin a new stream with the next image, and nothing is published.
+    tells a camera's axes from a robot's. ``problem`` is a sentence to say once in a while,
+    ``hint`` one to say once; ``new_stream`` a reason to begin a new stream with the next image,
+    and nothing is published.
     """
 
     world_frame: str
@@ -46,6 +49,7 @@ class Placed:
     world_from_optical: np.ndarray | None = None
     transforms: tuple[TransformStamped, ...] = ()
     problem: str | None = None
+    hint: str = ''
     new_stream: str | None = None
 
 
@@ -191,8 +195,29 @@ class Placement:
             world_from_body if mount.has_base else world_from_optical,
             world_from_optical,
             problem=mount.problem,
+            hint=self._hint(optical, mount, rule.names),
         )
         return self._with_transform(placed, stamp, rule)
+
+    def _hint(self, optical: str, mount: _Mount, names: FrameNames) -> str:
+        """Warn of images that name the camera's body, as many drivers and simulators do.
+
+        Its axes are x forward and z up (REP-103), and the way of the robot would be turned.
+        """
+        if names.camera:
+            return ''
+        if mount.has_base and mount.body_from_optical[2, 2] > STRAIGHT_UP:
+            why = f'by which the camera looks straight up from {names.base!r}'
+        elif optical.endswith('_link'):
+            why = 'whose name is that of a body (x forward, z up)'
+        else:
+            return ''
+        known = self._tree.optical_frames()
+        instead = f'such as {known[0]!r}' if known else 'whose z axis points forward (REP-103)'
+        return (
+            f"images name the frame {optical!r}, {why}: set frames.camera to the camera's optical "
+            f'frame, {instead}'
+        )
 
     def _with_transform(self, placed: Placed, stamp: TimeMsg, rule: PlacementRule) -> Placed:
         if rule.tf_mode == 'none':

@@ -14,11 +14,11 @@ from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from stream3r_ros.node.endpoints import overridable
 from stream3r_ros.node.messages import camera_info_message, depth_message, fill, pose_message
 from stream3r_ros.node.process import StartError
 from stream3r_ros.sources import FrameSource, SourceError, SourceFrame, open_source
@@ -105,17 +105,13 @@ class Player(Node):
             raise StartError(str(error)) from error
 
     def _make_publishers(self) -> None:
-        qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-        overriding = QoSOverridingOptions.with_default_policies()
         kind, topic = (Image, 'image')
         if self._value('compressed'):
             kind, topic = (CompressedImage, 'image/compressed')
-        self._images = self.create_publisher(kind, topic, qos, qos_overriding_options=overriding)
-        self._infos = self.create_publisher(
-            CameraInfo, 'camera_info', qos, qos_overriding_options=overriding
-        )
-        self._true_poses = self.create_publisher(PoseStamped, '~/true_pose', qos)
-        self._true_depths = self.create_publisher(Image, '~/true_depth', qos)
+        self._images = self._publisher(kind, topic)
+        self._infos = self._publisher(CameraInfo, 'camera_info')
+        self._true_poses = self._publisher(PoseStamped, '~/true_pose')
+        self._true_depths = self._publisher(Image, '~/true_depth')
         if self._value('publish_clock'):
             clock_qos = QoSProfile(
                 depth=1,
@@ -123,6 +119,11 @@ class Player(Node):
                 durability=DurabilityPolicy.VOLATILE,
             )
             self._clock = self.create_publisher(Clock, '/clock', clock_qos)
+
+    def _publisher(self, kind: type, topic: str):
+        # A profile of its own: rclpy writes overrides into it.
+        qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+        return self.create_publisher(kind, topic, qos, qos_overriding_options=overridable())
 
     def _run(self) -> None:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -24,17 +25,22 @@ from stream3r_ros.export import (
     write_trajectory_tum,
 )
 from stream3r_ros.export.errors import errors_table, write_errors
+from stream3r_ros.export.files import check_folder
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node.accounts import statuses_csv, summary
 from stream3r_ros.node.decode import ImageError, decode_image
+from stream3r_ros.node.endpoints import overridable
 from stream3r_ros.node.heard import Pending, cloud_arrays, depth_array, pose_matrix, stamp_ns
 from stream3r_ros.node.process import StartError
+from stream3r_ros.node.status import is_of_a_frame
 from stream3r_ros.node.truth import TRUE_DEPTH, TRUE_POSE, TruthRecord
 
 PENDING_FRAMES = 30
 MAX_FRAMES = 100_000
 MAX_CLOUD_POINTS = 500_000
 MAX_IMAGE_PIXELS = 33_177_600
+TELL_S = 5.0
+"""Seconds between two sentences about what is waited for."""
 
 
 class Recorder(Node):
@@ -54,8 +60,13 @@ class Recorder(Node):
         self._out = Path(self.get_parameter('out').value)
         if not self._out.name:
             raise StartError('out must name the folder to write, such as -p out:=recording')
+        try:
+            check_folder(self._out)
+        except OSError as error:
+            raise StartError(f'out: {error}') from error
         self._heard = time.monotonic()
         self._statuses: deque[StreamStatus] = deque(maxlen=MAX_FRAMES)
+        self._latest = StreamStatus()  # which may be about no frame
         self._unjoined: list[StreamStatus] = []
         self._images, self._depths, self._clouds, self._poses = (
             Pending(PENDING_FRAMES) for _ in range(4)
@@ -63,12 +74,19 @@ class Recorder(Node):
         self._truth = TruthRecord() if self.get_parameter('truth').value else None
         self._begin()
         self._subscribe()
-        self._timer = self.create_timer(0.2, self._on_timer)
+        # By the steady clock: /clock may stand still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(0.2, self._on_timer, clock=steady)
+        self._told = time.monotonic()
 
     def stop(self, timeout_s: float) -> bool:
         """Write what there is; nothing when no frame came."""
         if self._trajectory:
-            self._write()
+            try:
+                self._write()
+            except OSError as error:
+                self.get_logger().error(f'the recording cannot be written: {error}')
+                self.exit_status = 1
         return True
 
     def _declare(self) -> None:
@@ -132,14 +150,16 @@ class Recorder(Node):
                 hearer(message)
 
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        self._outputs.append(self.create_subscription(kind, topic, hear, qos))
+        self._outputs.append(
+            self.create_subscription(kind, topic, hear, qos, qos_overriding_options=overridable())
+        )
 
     def _subscribe_to_images(self) -> None:
         """Subscribe once the node is there, so that who waits for us does not begin too early."""
         if self._image_subscription is None and not self._silent_topics():
             qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
             self._image_subscription = self.create_subscription(
-                Image, 'image', self._images.put, qos
+                Image, 'image', self._images.put, qos, qos_overriding_options=overridable()
             )
 
     def _silent_topics(self) -> list[str]:
@@ -148,6 +168,9 @@ class Recorder(Node):
 
     def _on_status(self, status: StreamStatus) -> None:
         """Join what was heard about a frame; the status is the last message about it."""
+        self._latest = status
+        if not is_of_a_frame(status):
+            return
         self._heard = time.monotonic()
         self._statuses.append(status)
         # Topics may overtake each other by a little: a status waits for its partners.
@@ -192,19 +215,32 @@ class Recorder(Node):
     def _check_end(self) -> None:
         silence_s = time.monotonic() - self._heard
         if not self._statuses:
+            self._say_what_is_awaited(silence_s)
             self._check_patience(silence_s)
             return
         frames, idle = self.get_parameter('frames').value, self.get_parameter('idle').value
-        beyond = self._statuses[-1].received - frames if frames else -1
+        beyond = self._latest.received - frames if frames else -1
         # What was played to its end may still be under way; an endless stream goes on.
         if (idle and silence_s > idle) or beyond > 0 or (beyond == 0 and silence_s > 1.0):
             self._stop_requested.set()
+
+    def _say_what_is_awaited(self, silence_s: float) -> None:
+        """Say every few seconds for whom the first frame waits."""
+        if time.monotonic() - self._told < TELL_S:
+            return
+        self._told = time.monotonic()
+        silent = ', '.join(self._silent_topics())
+        why = (
+            f'nobody publishes {silent}' if silent else self._latest.reason or 'the node is there'
+        )
+        self.get_logger().info(f'no frame for {silence_s:.0f} s: {why}')
 
     def _check_patience(self, silence_s: float) -> None:
         patience = self.get_parameter('patience').value
         if patience and silence_s > patience:
             silent = ', '.join(self._silent_topics())
-            why = f'nobody publishes {silent}' if silent else 'is the node active?'
+            why = f'nobody publishes {silent}' if silent else self._latest.reason
+            why = why or 'is the node active?'
             self.get_logger().error(f'no frame came for {patience:g} s: {why}')
             self.exit_status = 1
             self._stop_requested.set()
@@ -224,7 +260,7 @@ class Recorder(Node):
                 up=(0, 0, 1), forward=(1, 0, 0), caption=self.get_parameter('caption').value,
             )  # fmt: skip
             write_png(self._out / 'picture.png', picture)
-        print(summary(statuses, len(points), self._out), flush=True)
+        print(summary(statuses, self._latest, len(points), self._out), flush=True)
         if self._truth is not None:
             self._write_errors(self._truth)
 

@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from std_msgs.msg import Header
 
-from stream3r_ros.msg import StreamStatus
 from stream3r_ros.network import Stream3R
 from stream3r_ros.node.calibration import Intrinsics, KnownCamera
 from stream3r_ros.node.demand import is_depth_wanted
+from stream3r_ros.node.gate import Gate
+from stream3r_ros.node.health import judge
+from stream3r_ros.node.log import Once
 from stream3r_ros.node.metric_scale import in_metres, in_units
 from stream3r_ros.node.parameters import Settings
 from stream3r_ros.node.scale_source import ScaleFrame
-from stream3r_ros.node.scale_state import Scale
+from stream3r_ros.node.status import fill_accounts, frame_status, set_latencies
 from stream3r_ros.node.world import World
 from stream3r_ros.streaming import FrameEstimate, ImageStream, PreparedImage
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from stream3r_ros.node.perception_node import PerceptionNode
 
 NOTHING_KNOWN = KnownCamera('predicted')
+FOREIGN_IN_A_ROW = 5
+"""So many images of one other size and the camera has changed for good."""
 
 
 @dataclass
@@ -47,6 +51,19 @@ class Job:
         return stamp.sec * 10**9 + stamp.nanosec
 
 
+@dataclass(frozen=True)
+class StreamState:
+    """What ~/status says of a stream."""
+
+    number: int
+    mode: str
+    is_full: bool = False
+    gathered: int = 0
+    cached_frames: int = 0
+    cache_bytes: int = 0
+    device_memory_bytes: int = 0
+
+
 class Track:
     """A stream and its world; the name is '' for the only one.
 
@@ -58,6 +75,8 @@ class Track:
         self._name = name
         self.world = World(node, name, is_first)
         self.number = 0
+        self.gate = Gate()
+        self._hints = Once()
         self._requests: list[str] = []  # reasons to begin a new stream with the next image
         self._gathering: list[Job] = []
         self._network: Stream3R | None = None
@@ -74,12 +93,23 @@ class Track:
         self._requests.append('~/reset was called')
         return self.number + 1
 
+    def numbers(self) -> StreamState:
+        """Give the numbers of the present stream."""
+        stream = self._stream
+        if stream is None:
+            return StreamState(self.number, self._node.settings.stream.name)
+        return StreamState(
+            self.number, stream.options.name, stream.is_full, len(self._gathering),
+            stream.cached_frames, stream.cache_bytes, self._device_memory(),
+        )  # fmt: skip
+
     # --- the stream ---
 
     def begin(self, network: Stream3R, settings: Settings) -> None:
         """Begin the first stream after an activation."""
         self._network = network
         self._requests = []
+        self.gate = Gate()
         self._begin(settings)
 
     def begin_anew(self, settings: Settings, reason: str) -> None:
@@ -90,9 +120,16 @@ class Track:
 
     def _begin(self, settings: Settings) -> None:
         self.drop_gathered()
+        self._foreign: tuple[tuple[int, int], int] = (0, 0), 0  # a size, and how often in a row
         self._stream = ImageStream(self._network, settings.stream)
         self.number += 1
         self.world.begin()
+
+    def _begin_world(self, reason: str) -> None:
+        """Go on with the same stream in a world of its own: a new stream for whoever listens."""
+        self.number += 1
+        self.world.begin()
+        self._node.get_logger().warning(f'{self._title} {self.number} begins: {reason}')
 
     @property
     def _title(self) -> str:
@@ -114,9 +151,6 @@ class Track:
         if last is None:
             return None
         passed_s = (job.stamp_ns - last) / 1e9
-        if passed_s < 0:
-            self._node.frame_tree.forget_moving()
-            return f'time went back by {-passed_s:.3f} s'
         if 0 < settings.input.max_stamp_gap_s < passed_s:
             return f'no image for {passed_s:.3f} s, more than max_stamp_gap'
         return None
@@ -128,8 +162,20 @@ class Track:
                 f'the stream is full, max_frames is {self._stream.options.max_frames}'
             )
 
-    def prepare(self, image: np.ndarray) -> PreparedImage:
-        """Fit an image to the network; raises ValueError."""
+    def prepare(self, image: np.ndarray, settings: Settings) -> PreparedImage:
+        """Fit an image to the network; raises ValueError.
+
+        One image of another size is refused; a camera that stays with it begins a new stream.
+        """
+        size, stream_size = image.shape[:2], self._stream.camera_hw
+        if stream_size in (None, size):
+            self._foreign = size, 0
+            return self._stream.prepare(image)
+        before, count = self._foreign
+        self._foreign = size, count + 1 if before == size else 1
+        if self._foreign[1] >= FOREIGN_IN_A_ROW:
+            was, now = (f'{width} x {height}' for height, width in (stream_size, size))
+            self.begin_anew(settings, f'images are {now} now, instead of {was}')
         return self._stream.prepare(image)
 
     def step(
@@ -147,12 +193,15 @@ class Track:
         estimates = self._stream.step(image, limits, with_depth)
         if not estimates:
             return []
+        if self._stream.new_world:
+            self._begin_world(self._stream.new_world)
         jobs, self._gathering = self._gathering, []
         return list(zip(jobs, estimates, strict=True))
 
     def close_group(self, settings: Settings) -> None:
         """Look after a stream that cannot go on."""
-        if self._stream.options.mode == 'full' and not self._gathering:
+        options = self._stream.options
+        if options.mode == 'full' and not options.overlap and not self._gathering:
             # The next group has a world of its own.
             self.number += 1
             self.world.begin()
@@ -165,13 +214,13 @@ class Track:
     def drop_gathered(self) -> None:
         """Give up a group that is not complete."""
         for job in self._gathering:
-            job.camera.counters.count(dropped=1)
+            job.camera.health.dropped()
         self._gathering = []
 
-    def refuse_gathered(self) -> None:
+    def refuse_gathered(self, reason: str) -> None:
         """Count what failed in the network."""
         for job in self._gathering:
-            job.camera.counters.count(refused=1)
+            job.camera.health.refused(reason)
         self._gathering = []
 
     # --- results ---
@@ -198,11 +247,15 @@ class Track:
         camera.outputs.publish(header, estimate, view, settings)
         world.publish_path()
         published = time.monotonic()
-        camera.counters.count(processed=1)
-        status = self._status(job, header, estimate, view, lost.lost, scale)
+        camera.health.processed()
+        status = frame_status(header, estimate, view, lost.lost, self.numbers(), scale)
         set_latencies(status, job, begun, published)
-        camera.health.note(status)
-        camera.outputs.publish_status(status)
+        camera.health.answered(status, '' if placed.pose is not None else placed.problem or '')
+        what = camera.health.happened()
+        fill_accounts(status, what, judge(what, camera.circumstances))
+        camera.publish_status(status)
+        if placed.hint and self._hints.allows(placed.hint):
+            self._node.get_logger().warning(placed.hint)
         problems = [placed.problem, job.known.problem]
         if not lost.lost:
             world.add_to_map(placed, estimate, view)
@@ -224,58 +277,6 @@ class Track:
             image.stamp, image.frame_id, header.frame_id, base, estimate, view.network_matrix
         )
 
-    def _state(self, estimate: FrameEstimate, is_lost: bool) -> str:
-        if is_lost:
-            return StreamStatus.STATE_LOST
-        if not np.isfinite(estimate.world_from_camera).all():
-            return StreamStatus.STATE_ERROR
-        return StreamStatus.STATE_FULL if self._stream.is_full else StreamStatus.STATE_STREAMING
-
-    def _status(
-        self,
-        job: Job,
-        header: Header,
-        estimate: FrameEstimate,
-        view: Intrinsics,
-        is_lost: bool,
-        scale: Scale,
-    ) -> StreamStatus:
-        account = job.camera.counters.snapshot()
-        return StreamStatus(
-            header=header,
-            state=self._state(estimate, is_lost),
-            mode=self._stream.options.name,
-            stream=self.number,
-            received=account.received,
-            processed=account.processed,
-            dropped=account.dropped,
-            refused=account.refused,
-            cached_frames=self._stream.cached_frames,
-            cache_bytes=self._stream.cache_bytes,
-            device_memory_bytes=self._device_memory(),
-            mean_confidence=_or_nan(estimate.mean_confidence),
-            valid_fraction=_or_nan(estimate.valid_fraction),
-            intrinsics_source=view.source,
-            scale=scale.factor,
-            scale_sigma=scale.sigma,
-            scale_source=scale.source,
-            scale_state=scale.state,
-            segment=scale.segment,
-        )
-
     def _device_memory(self) -> int:
         device = self._network.device
         return torch.cuda.memory_allocated(device) if device.type == 'cuda' else 0
-
-
-def _or_nan(value: float | None) -> float:
-    return float('nan') if value is None else value
-
-
-def set_latencies(status: StreamStatus, job: Job, begun: float, published: float) -> None:
-    """Fill in the seconds that a frame took, step by step."""
-    status.latency_queue = job.started - job.arrived
-    status.latency_decode = job.prepared - job.started
-    status.latency_network = job.computed - job.prepared
-    status.latency_publish = published - begun
-    status.latency_total = published - job.arrived

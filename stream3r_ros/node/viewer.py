@@ -1,5 +1,6 @@
 """Show what the node publishes on a web page, and let people change its parameters there."""
 
+import math
 import threading
 import time
 from typing import Any
@@ -7,18 +8,20 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node.decode import ImageError, decode_image
+from stream3r_ros.node.endpoints import overridable
 from stream3r_ros.node.heard import Pending, cloud_grids, depth_array, pose_matrix, stamp_ns
 from stream3r_ros.node.log import Throttle
 from stream3r_ros.node.process import STOP_GRACE_S, StartError
 from stream3r_ros.node.remote import RemoteNode
+from stream3r_ros.node.status import is_of_a_frame
 from stream3r_ros.viewing import (
     Choice,
     LiveView,
@@ -80,7 +83,11 @@ class Viewer(Node):
         self._panel = StreamPanel(self._server, CONTROLS, self._remote.set, self._remote.reset)
         self._view = LiveView(self._server, self._limits())
         self._subscribe()
-        self._timer = self.create_timer(1 / self._value('cloud_rate'), self._on_timer)
+        # By the steady clock: /clock may stand still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(
+            1 / self._value('cloud_rate'), self._on_timer, clock=steady
+        )
 
     def stop(self, timeout_s: float) -> bool:
         """Do nothing: the server has to live as long as a callback may use it."""
@@ -162,7 +169,7 @@ class Viewer(Node):
     ) -> None:
         self.create_subscription(
             kind, topic, callback, QoSProfile(depth=depth, reliability=reliability),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=overridable(),
         )  # fmt: skip
 
     # --- the stream ---
@@ -172,7 +179,9 @@ class Viewer(Node):
         if (status.stream, status.segment) != self._stream:
             self._begin_stream(status)
         numbers = StreamNumbers(**{name: getattr(status, name) for name in NUMBERS})
-        self._meter.add(time.monotonic(), numbers)
+        self._meter.add(time.monotonic(), numbers, is_of_a_frame(status))
+        if not is_of_a_frame(status):
+            return
         self._statuses = [*self._statuses, status][-PENDING_FRAMES:]
 
     def _notice_restart(self) -> None:
@@ -246,10 +255,20 @@ class Viewer(Node):
             there = 'is there, no frame came yet' if self._remote.is_known else 'is not there yet'
             return f'Waiting: **{node}** {there}.'
         text = stream_table(self._meter, now_s, self._view.point_count, self._view.voxel_size)
-        silence_s = self._meter.silence_s(now_s)
+        return text + self._trouble(now_s)
+
+    def _trouble(self, now_s: float) -> str:
+        """Say what is wrong, and that nothing comes."""
+        meter, sentences = self._meter, []
+        silence_s, absence_s = meter.silence_s(now_s), meter.absence_s(now_s)
         if silence_s > SILENCE_S:
-            text += f'\n\nNo frame for {silence_s:.0f} s.'
-        return text
+            since = f'for {silence_s:.0f} s' if math.isfinite(silence_s) else 'as yet'
+            sentences.append(f'No frame {since}.')
+        if absence_s > SILENCE_S:
+            sentences.append(f'Nothing was heard of the node for {absence_s:.0f} s.')
+        elif meter.latest is not None and meter.latest.reason:
+            sentences.append(f'**{meter.latest.reason}**')
+        return ''.join(f'\n\n{sentence}' for sentence in sentences)
 
     def _on_values(self, values: dict[str, Any]) -> None:
         self._panel.enable(self._remote.is_known)

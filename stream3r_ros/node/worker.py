@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from rclpy.impl.rcutils_logger import RcutilsLogger
@@ -10,6 +10,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from stream3r_ros.network import Stream3R
 from stream3r_ros.node.camera import Camera, ImageMessage
 from stream3r_ros.node.decode import decode_compressed, decode_image
+from stream3r_ros.node.gate import HELD_S, Passed, Refused
 from stream3r_ros.node.log import Throttle
 from stream3r_ros.node.mailbox import Mailbox, SynchronisedMailbox
 from stream3r_ros.node.parameters import Settings
@@ -58,7 +59,7 @@ class Worker:
         return Mailbox(capacity, self._count_dropped, count)
 
     def _count_dropped(self, camera: int, count: int) -> None:
-        self._cameras[camera].counters.count(dropped=count)
+        self._cameras[camera].health.dropped(count)
 
     def start(self) -> None:
         """Begin to work."""
@@ -74,6 +75,9 @@ class Worker:
         self._mailbox.clear()
         for track in self._tracks:
             track.drop_gathered()
+            for held in track.gate.release():
+                for job in held.jobs:
+                    job.camera.health.dropped()
         return True
 
     def offer(self, camera: Camera, message: ImageMessage) -> None:
@@ -82,28 +86,69 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            while jobs := self._mailbox.take():
+            while not self._mailbox.is_closed:
+                jobs = self._mailbox.take(self._patience_s)
                 settings = self._settings()
-                for job in jobs:
-                    self._handle(job, settings)
+                if jobs:
+                    self._admit(jobs, settings)
+                for track in self._tracks:
+                    self._pass(track.gate.release_overdue(), settings)
         except BaseException as error:
             self._log.fatal(f'the inference thread ended: {type(error).__name__}: {error}')
             self._on_failure()
             raise  # threading prints the traceback: this is a defect
 
+    @property
+    def _patience_s(self) -> float | None:
+        """Wait for ever, but for the answer to an image whose time is doubtful."""
+        is_holding = any(track.gate.is_holding for track in self._tracks)
+        return HELD_S / 4 if is_holding else None
+
+    def _admit(self, jobs: list[Job], settings: Settings) -> None:
+        """Handle what the stamps of a set of images decide."""
+        try:
+            for job in jobs:
+                check_stamp(job)
+        except ValueError as error:
+            self._refuse(jobs, str(error))
+            return
+        gate = jobs[0].camera.track.gate
+        self._pass(gate.put(jobs, settings.input.late_tolerance_s), settings)
+
+    def _pass(self, decided: Sequence[Passed | Refused], settings: Settings) -> None:
+        for each in decided:
+            if isinstance(each, Refused):
+                self._refuse(each.jobs, each.sentence)
+                continue
+            if each.turn:
+                self._turn(each.jobs[0].camera.track, each.turn, settings)
+            for job in each.jobs:
+                self._handle(job, settings)
+
+    def _turn(self, track: Track, reason: str, settings: Settings) -> None:
+        """Begin anew where time went back: for the cameras of this stream and no others."""
+        track.begin_anew(settings, reason)
+        for camera in self._cameras:
+            if camera.track is track:
+                camera.last_stamp_ns = None
+
+    def _refuse(self, jobs: list[Job], reason: str) -> None:
+        for job in jobs:
+            job.camera.health.refused(reason)
+        self._warn(f'image refused: {reason}')
+
     def _handle(self, job: Job, settings: Settings) -> None:
         job.started = time.monotonic()
         track, camera = job.camera.track, job.camera
         try:
-            check_stamp(job)
+            check_order(job)
             reason = track.reason_to_begin(job, settings)
             if reason:
                 track.begin_anew(settings, reason)
             track.check_room()
             image = self._prepare(job, settings)
         except ValueError as error:
-            camera.counters.count(refused=1)
-            self._warn(f'image refused: {error}')
+            self._refuse([job], str(error))
             return
         job.prepared = time.monotonic()
         camera.last_stamp_ns = job.stamp_ns
@@ -122,16 +167,19 @@ class Worker:
         track = job.camera.track
         if job.camera.has_other_lens(job.known):
             track.begin_anew(settings, 'camera_info now straightens the images otherwise')
-        return track.prepare(job.known.rectify(image))
+        return track.prepare(job.known.rectify(image), settings)
 
     def _compute(self, job: Job, image: PreparedImage, settings: Settings) -> None:
-        track = job.camera.track
+        track, health = job.camera.track, job.camera.health
+        health.started()
         try:
             finished = track.step(job, image, settings)
         except (RuntimeError, MemoryError) as error:
             self._fail(job, error, settings)
             return
-        job.camera.health.failure = ''
+        finally:
+            health.ended()
+        health.went_well()
         computed = time.monotonic()
         for done, estimate in finished:
             done.computed = computed
@@ -142,12 +190,11 @@ class Worker:
 
     def _fail(self, job: Job, error: RuntimeError | MemoryError, settings: Settings) -> None:
         """Refuse what was being computed; without memory the stream ends, and not the node."""
-        track, health = job.camera.track, job.camera.health
-        track.refuse_gathered()
-        health.failure = f'frame failed: {error}'
-        self._warn(health.failure)
+        track, failure = job.camera.track, f'frame failed: {error}'
+        track.refuse_gathered(failure)
+        job.camera.health.failed(failure, is_out_of_memory(error))
+        self._warn(failure)
         if is_out_of_memory(error):
-            health.out_of_memory += 1
             track.begin_anew(settings, f'out of memory with {track.cached_frames} frames')
             if self._device.type == 'cuda':
                 torch.cuda.empty_cache()
@@ -158,12 +205,17 @@ class Worker:
 
 
 def check_stamp(job: Job) -> None:
-    """Raise ValueError for a stamp that is none, or that is the last image's."""
+    """Raise ValueError for a stamp that is none."""
     stamp = job.message.header.stamp
     if stamp.sec < 0 or stamp.nanosec >= 10**9:
         raise ValueError(f'its stamp is {stamp.sec} s and {stamp.nanosec} ns')
-    if job.stamp_ns == job.camera.last_stamp_ns:
-        raise ValueError('its stamp is that of the image before')
+
+
+def check_order(job: Job) -> None:
+    """Raise ValueError for an image of a set that is no newer than the camera's last one."""
+    last = job.camera.last_stamp_ns
+    if last is not None and job.stamp_ns <= last:
+        raise ValueError(f'it is late: {(last - job.stamp_ns) / 1e9:.3f} s older than the last')
 
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

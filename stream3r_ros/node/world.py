@@ -173,7 +173,6 @@ class World:
         if not self._name:
             return self._map.save(folder)
         own = Path(folder).expanduser() / self._name
-        own.mkdir(exist_ok=True)
         return self._map.save(own)
 
     def publish_map(self) -> None:

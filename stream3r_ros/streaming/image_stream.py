@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from stream3r_ros.geometry.depth_filter import DepthFilter
+from stream3r_ros.geometry.similarity import Similarity
 from stream3r_ros.images import ImageMapping, plan_mapping, prepare
 from stream3r_ros.network import Predictions, Stream3R
 from stream3r_ros.network.reach import check_mode
 from stream3r_ros.streaming.cache_types import check_cache_type
+from stream3r_ros.streaming.joining import join
 from stream3r_ros.streaming.policy import (
     DEFAULT_MAX_FRAMES,
     CachePolicy,
@@ -37,6 +39,7 @@ class StreamOptions:
     window_size: int = 5
     max_frames: int = DEFAULT_MAX_FRAMES
     full_frames: int = 8
+    full_overlap: int = 0  # frames of a group that are computed again in the next, to join both
     image_size: int = 0  # network pixels; 0 is the size that the network was trained at
     fit: str = 'crop'
     policy: CachePolicy | None = None
@@ -50,6 +53,8 @@ class StreamOptions:
         check_cache_type(self.cache_dtype)
         if self.full_frames < 1:
             raise ValueError(f'full_frames must be at least 1, found {self.full_frames}')
+        if self.full_overlap < 0:
+            raise ValueError(f'full_overlap must be 0 or more, found {self.full_overlap}')
         cache = self.cache  # raises ValueError for special frames that are never forgotten
         if self.mode == 'full' and self.policy is not None:
             raise ValueError(
@@ -82,10 +87,16 @@ class StreamOptions:
         """What a frame sees, in a word: the cache policy's name, or full."""
         return self.cache.name if self.cache else 'full'
 
+    @property
+    def overlap(self) -> int:
+        """Frames that neighbouring groups of mode full share; each group has a new one."""
+        return min(self.full_overlap, self.full_frames - 1)
+
     def describe(self) -> str:
         """Name the mode or policy with its size: what a running stream cannot change."""
         if self.cache is None:
-            return f'full (groups of {self.full_frames} frames)'
+            shared = f', {self.overlap} of them shared' if self.overlap else ''
+            return f'full (groups of {self.full_frames} frames{shared})'
         start = f', the first {self.start_frames} together' if self.start_frames > 1 else ''
         return self.cache.describe() + start
 
@@ -129,9 +140,11 @@ class ImageStream:
     """One stream of camera images of one size.
 
     With a cache every image is answered at once, but of ``start_frames`` above 1 the first ones
-    together, which see each other. Full mode gathers ``full_frames`` images,
-    answers all of them together and begins anew, each group with a world of its own. Memory is
-    bounded in every mode.
+    together, which see each other. Full mode gathers images until a group of ``full_frames`` is
+    complete and answers them together. With ``full_overlap`` the next group begins with the last
+    frames of the one before and is moved into its world, in the unit of the first group; without,
+    or where the two do not agree (``new_world``), it has a world of its own. Memory is bounded in
+    every mode.
     """
 
     def __init__(self, network: Stream3R, options: StreamOptions) -> None:
@@ -158,6 +171,8 @@ class ImageStream:
                 special_bytes(network.config, network.compute_type),
             )  # fmt: skip
         self._gathered: list[PreparedImage] = []
+        self._shared: list[tuple[PreparedImage, FrameEstimate]] = []  # with the group before
+        self.new_world = ''  # why the estimates that came last are of another world
         self._is_depth_awaited = False  # by an image that is gathered
         self._camera_hw: tuple[int, int] | None = None
 
@@ -167,10 +182,15 @@ class ImageStream:
         return self._session is not None and self._session.is_full
 
     @property
+    def camera_hw(self) -> tuple[int, int] | None:
+        """Height and width of the stream's images; None before the first."""
+        return self._camera_hw
+
+    @property
     def cached_frames(self) -> int:
         """How many frames the next one can look back on."""
         cached = self._session.cached_frames if self._session else 0
-        return cached + len(self._gathered)
+        return cached + len(self._shared) + len(self._gathered)
 
     @property
     def cache_bytes(self) -> int:
@@ -209,7 +229,7 @@ class ImageStream:
             # Heads keep nothing of a frame, so that they may come and go within a stream.
             self._session.outputs = OUTPUTS if with_depth else POSE_ALONE
         if self._session is None:
-            count = self.options.full_frames
+            count = self.options.full_frames - len(self._shared)
             estimates = self._gather(image, count, depth_filter, with_depth)
         elif self._session.frame_count or self.options.start_frames == 1:
             predictions = self._session.step(image.tensor)
@@ -228,12 +248,34 @@ class ImageStream:
         if len(self._gathered) < count:
             return []
         images, self._gathered = self._gathered, []
-        outputs = OUTPUTS if self._is_depth_awaited else POSE_ALONE
-        self._is_depth_awaited = False
-        batch = torch.stack([image.tensor for image in images]).to(self.network.device)
-        return _to_host(images, self._together(batch, outputs), depth_filter)
+        is_wanted, self._is_depth_awaited = self._is_depth_awaited, False
+        if self._session is None:
+            return self._answer_group(images, depth_filter, is_wanted)
+        outputs = OUTPUTS if is_wanted else POSE_ALONE
+        return _to_host(images, self._together(images, outputs), depth_filter)
 
-    def _together(self, images: Tensor, outputs: tuple[str, ...]) -> Predictions:
+    def _answer_group(
+        self, images: list[PreparedImage], depth_filter: DepthFilter, with_depth: bool
+    ) -> list[FrameEstimate]:
+        """Answer the new images of a group of mode full, in the world of the group before."""
+        overlap, shared = self.options.overlap, self._shared
+        outputs = OUTPUTS if with_depth or overlap else POSE_ALONE
+        group = [*(image for image, _ in shared), *images]
+        predictions = self._together(group, outputs)
+        self.new_world, world = '', Similarity.identity()
+        if shared:
+            again = _to_host(group[: len(shared)], predictions, KEEP_ALL)
+            try:
+                world = join([estimate for _, estimate in shared], again).target_from_source
+            except ValueError as error:
+                self.new_world = f'a group does not join the one before: {error}'
+        answers = _to_host(group, predictions, depth_filter, world)
+        self._shared = list(zip(group, answers, strict=True))[len(group) - overlap :]
+        new = answers[len(shared) :]
+        return new if with_depth else [_without_depth(estimate) for estimate in new]
+
+    def _together(self, prepared: list[PreparedImage], outputs: tuple[str, ...]) -> Predictions:
+        images = torch.stack([image.tensor for image in prepared]).to(self.network.device)
         if self._session:
             self._session.outputs = outputs
             return self._session.start(images)
@@ -241,12 +283,22 @@ class ImageStream:
             return self.network(images, 'full', outputs=outputs)
 
 
+def _without_depth(estimate: FrameEstimate) -> FrameEstimate:
+    return replace(estimate, depth=None, confidence=None, valid=None)
+
+
 def _to_host(
-    images: list[PreparedImage], predictions: Predictions, depth_filter: DepthFilter
+    images: list[PreparedImage],
+    predictions: Predictions,
+    depth_filter: DepthFilter,
+    world: Similarity | None = None,
 ) -> list[FrameEstimate]:
-    poses = predictions.world_from_camera[0].double().cpu().numpy()
-    intrinsics = predictions.intrinsics[0].double().cpu().numpy()
-    dense = _dense(images, predictions, depth_filter)
+    """Give estimates of the first images, taken into another ``world`` and its unit."""
+    poses = predictions.world_from_camera[0].double().cpu().numpy()[: len(images)]
+    intrinsics = predictions.intrinsics[0].double().cpu().numpy()[: len(images)]
+    if world is not None:
+        poses = world.pose(poses)
+    dense = _dense(images, predictions, depth_filter, world.scale if world else 1.0)
     return [
         FrameEstimate(image.mapping, _as_bytes(image.tensor), *pixels, pose, matrix)
         for image, pixels, pose, matrix in zip(images, dense, poses, intrinsics, strict=True)
@@ -254,12 +306,17 @@ def _to_host(
 
 
 def _dense(
-    images: list[PreparedImage], predictions: Predictions, depth_filter: DepthFilter
+    images: list[PreparedImage],
+    predictions: Predictions,
+    depth_filter: DepthFilter,
+    scale: float,
 ) -> Iterable[tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]]:
     """Give depth, confidence and valid pixels of each image, or three times None."""
     if predictions.depth is None or predictions.depth_confidence is None:
         return [(None, None, None)] * len(images)
-    depth, confidence = predictions.depth[0], predictions.depth_confidence[0]
+    depth = predictions.depth[0][: len(images)]
+    depth = depth if scale == 1.0 else depth * scale
+    confidence = predictions.depth_confidence[0][: len(images)]
     # The filter looks at the tensors where they are, before anything is copied.
     masks = [
         depth_filter.mask(depth[index], confidence[index], _inside(image.mapping, depth.device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -16,12 +17,16 @@ class StreamNumbers:
     """What the stream's node said last about itself; seconds."""
 
     state: str
+    reason: str
     mode: str
     stream: int
     received: int
     processed: int
     dropped: int
     refused: int
+    lost_before: int
+    rate_received: float
+    rate_processed: float
     latency_total: float
     latency_network: float
     latency_publish: float
@@ -33,41 +38,44 @@ class StreamNumbers:
 
 
 class Meter:
-    """Frames per second and median latencies over the last seconds."""
+    """What was heard last, and median latencies over the last seconds."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._heard: deque[tuple[float, StreamNumbers]] = deque(maxlen=MOST_ARRIVALS)
+        self._frames: deque[tuple[float, StreamNumbers]] = deque(maxlen=MOST_ARRIVALS)
+        self._latest: tuple[float, StreamNumbers] | None = None
 
-    def add(self, now_s: float, numbers: StreamNumbers) -> None:
-        """Hear of one frame at a time of a monotonic clock."""
-        self._heard.append((now_s, numbers))
+    def add(self, now_s: float, numbers: StreamNumbers, is_frame: bool = True) -> None:
+        """Hear of a frame, or of a second without one, at a time of a monotonic clock."""
+        self._latest = now_s, numbers
+        if is_frame:
+            self._frames.append(self._latest)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._heard.clear()
+        self._frames.clear()
+        self._latest = None
 
     @property
     def latest(self) -> StreamNumbers | None:
         """Give what was heard last."""
-        return self._heard[-1][1] if self._heard else None
+        return self._latest[1] if self._latest else None
 
     def silence_s(self, now_s: float) -> float:
-        """Give the time since anything was heard, infinite if nothing was."""
-        return now_s - self._heard[-1][0] if self._heard else float('inf')
+        """Give the time since the last frame, infinite if there was none."""
+        return now_s - self._frames[-1][0] if self._frames else math.inf
 
-    def frames_per_second(self, now_s: float) -> float:
-        """Count the frames of the last seconds."""
-        recent = self._recent(now_s)
-        return (len(recent) - 1) / (recent[-1][0] - recent[0][0]) if len(recent) > 1 else 0.0
+    def absence_s(self, now_s: float) -> float:
+        """Give the time since anything was heard of the node, infinite if nothing was."""
+        return now_s - self._latest[0] if self._latest else math.inf
 
     def median_ms(self, now_s: float, field: str) -> float:
         """Give the median of a latency of the last seconds, in milliseconds."""
         values = [getattr(numbers, field) for _, numbers in self._recent(now_s)]
-        return 1e3 * float(np.median(values)) if values else float('nan')
+        return 1e3 * float(np.median(values)) if values else math.nan
 
     def _recent(self, now_s: float) -> list[tuple[float, StreamNumbers]]:
-        return [entry for entry in self._heard if now_s - entry[0] < SPAN_S]
+        return [entry for entry in self._frames if now_s - entry[0] < SPAN_S]
 
 
 def stream_table(meter: Meter, now_s: float, points: int, voxel_size: float | None) -> str:
@@ -80,15 +88,22 @@ def stream_table(meter: Meter, now_s: float, points: int, voxel_size: float | No
     return table([
         ('Stream', f'{last.stream}, {last.state}'),
         ('Mode', f'{last.mode}, {last.cached_frames} frames in the cache'),
-        ('Rate', f'{meter.frames_per_second(now_s):.1f} frames/s'),
-        ('Latency', f'{meter.median_ms(now_s, "latency_total"):.0f} ms, of it network '
-                    f'{meter.median_ms(now_s, "latency_network"):.0f} ms'),
+        ('Rate', f'{last.rate_processed:.1f} frames/s of {last.rate_received:.1f} images/s'),
+        ('Latency', f'{written(meter.median_ms(now_s, "latency_total"), ".0f")} ms, of it network '
+                    f'{written(meter.median_ms(now_s, "latency_network"), ".0f")} ms'),
         ('Images', f'{last.received} received, {last.processed} processed'),
-        ('Lost', f'{last.dropped} dropped, {last.refused} refused'),
-        ('Confidence', f'{last.mean_confidence:.2f} mean, {last.valid_fraction:.0%} shown'),
+        ('Not processed', f'{last.dropped} dropped, {last.refused} refused'),
+        ('Never received', f'{last.lost_before}'),
+        ('Confidence', f'{written(last.mean_confidence, ".2f")} mean, '
+                       f'{written(last.valid_fraction, ".0%")} shown'),
         ('Scale', f'{last.scale_state}{scale}'),
         ('Map', f'{points:,} points{voxel}'),
     ])  # fmt: skip
+
+
+def written(value: float, form: str) -> str:
+    """Write a number for people; a dash where there is none."""
+    return format(value, form) if math.isfinite(value) else '-'
 
 
 def table(rows: list[tuple[str, str]]) -> str:

@@ -14,7 +14,18 @@ from stream3r_ros.export import (
     write_ply,
     write_trajectory_tum,
 )
+from stream3r_ros.export.files import check_folder
 from stream3r_ros.geometry.rigid import look_at, matrix_from_quat_xyzw
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    check_folder(tmp_path / 'not' / 'there' / 'yet')
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OSError, match=r'/file is a file, not a folder'):
+        check_folder(tmp_path / 'file' / 'below')
+    with pytest.raises(OSError, match=r'/proc/nope cannot be written: /proc: '):
+        check_folder('/proc/nope')
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -52,7 +52,8 @@ class Rig:
         return self._stamp
 
     def statuses(self, name: str) -> list[StreamStatus]:
-        return list(self.heard[f'{name}/status'])
+        """Give what was said of images; a status without one has no frame."""
+        return [status for status in self.heard[f'{name}/status'] if status.header.frame_id]
 
     def publish_until(self, condition, what: str, **options):
         """Publish both cameras' images until something is true."""

@@ -13,6 +13,7 @@ from stream3r_ros.node.frames import (
     WAIT_S,
     FrameNames,
     FrameTree,
+    TransformTimes,
     listen,
     matrix_of,
 )
@@ -153,6 +154,37 @@ def test_what_moves_can_be_forgotten_when_time_goes_back():
     tree.forget_moving()
     assert tree.lookup('odom', 'base', stamp(100)).matrix is None
     assert tree.lookup('base', 'eye', stamp(1)).matrix is not None
+
+
+@pytest.mark.parametrize(
+    ('case', 'seconds', 'gone_back'),
+    [
+        ('a bag that loops', [100, 101, 50, 51, 52], [False, False, False, True, False]),
+        ('one message that is late', [100, 101, 99, 102], [False] * 4),
+        ('a publisher whose stamps lag a little', [100, 100.5, 99.8, 101], [False] * 4),
+        ('one wrong stamp', [100, 1e6, 101, 0, 102], [False] * 5),
+    ],
+)
+def test_time_goes_back_in_tf_when_its_own_stamps_do_and_stay(case, seconds, gone_back):
+    times = TransformTimes()
+    other = [times.has_gone_back(transform('odom', 'other', seconds=s)) for s in (7, 8, 9)]
+    assert other == [False] * 3
+    answers = [times.has_gone_back(transform('odom', 'base', seconds=s)) for s in seconds]
+    assert answers == gone_back, case
+
+
+def test_only_so_many_frames_have_times():
+    times = TransformTimes()
+    for number in range(1000):
+        times.has_gone_back(transform('odom', f'leg{number}', seconds=1))
+    assert len(times._orders) <= REMEMBERED
+
+
+def test_optical_frames_are_known_by_their_names():
+    tree = FrameTree(buffer_of(static=[
+        transform('base', 'camera_link'), transform('camera_link', 'camera_optical_frame'),
+    ]))  # fmt: skip
+    assert tree.optical_frames() == ['camera_optical_frame']
 
 
 def test_parents_and_roots_have_names():

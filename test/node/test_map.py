@@ -158,9 +158,11 @@ def test_an_empty_map_is_not_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(OSError, match=r'cannot save the map: .*/nowhere is not a folder'):
-        filled_map().save(tmp_path / 'nowhere')
+def test_a_missing_folder_is_made_and_what_cannot_be_one_is_named(tmp_path):
+    assert filled_map().save(tmp_path / 'new' / 'maps')[0].is_file()
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OSError, match=r'cannot save the map to .*/file/maps: Not a directory'):
+        filled_map().save(tmp_path / 'file' / 'maps')
 
 
 def test_a_save_that_fails_leaves_the_old_files_and_nothing_else(tmp_path):

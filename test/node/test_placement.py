@@ -10,6 +10,7 @@ from tf_buffers import about, buffer_of, stamp, transform
 from tilted_robot import (
     CAMERA_MOTION,
     FIRST,
+    NAMES,
     ROBOT_MOTION,
     TILTED,
     after_first,
@@ -28,8 +29,8 @@ from stream3r_ros.geometry.rigid import (
     planar,
     rigid,
 )
-from stream3r_ros.node.frames import FrameTree
-from stream3r_ros.node.placement import Placement, later
+from stream3r_ros.node.frames import FrameNames, FrameTree
+from stream3r_ros.node.placement import Placement, PlacementRule, later
 
 # odom_to_base
 
@@ -246,3 +247,30 @@ def test_with_mode_none_the_pose_is_there_and_tf_is_silent():
     placed = after_first(tilted_robot(), CAMERA_MOTION, rule('none'))
     assert placed.transforms == () and placed.problem is None
     np.testing.assert_allclose(placed.pose, ROBOT_MOTION, atol=1e-12)
+
+
+# images that name a body
+
+
+LEVEL_BODY = np.eye(4)
+
+
+@pytest.mark.parametrize(
+    ('case', 'frame', 'base_from_frame', 'names', 'said'),
+    [
+        ('a body by its axes', 'eye', LEVEL_BODY, NAMES, 'looks straight up'),
+        ('a body by its name', 'eye_link', None, NAMES, 'whose name is that of a body'),
+        ('a tilted camera', 'eye', TILTED, NAMES, ''),
+        ('a body that is named by the user', 'eye', LEVEL_BODY, FrameNames(camera='eye'), ''),
+        ('a camera whose frame is unknown', 'eye', None, NAMES, ''),
+    ],
+)
+def test_images_that_name_a_body_are_noticed(case, frame, base_from_frame, names, said):
+    static = [transform('tower', 'eye_optical_frame')]
+    if base_from_frame is not None:
+        static.append(transform('base_link', frame, base_from_frame))
+    placement = Placement(settled(buffer_of(static=static)))
+    hint = placement.place(stamp(1), frame, FIRST, PlacementRule(names)).hint
+    assert said in hint if said else hint == '', case
+    if said:
+        assert 'frames.camera' in hint and "'eye_optical_frame'" in hint

@@ -11,8 +11,6 @@ from tilted_robot import CAMERA_MOTION, FIRST, ROBOT_MOTION, rule, tilted_robot
 from stream3r_ros.geometry.depth_filter import DepthFilter
 from stream3r_ros.geometry.rigid import exp_rigid, invert_rigid
 from stream3r_ros.geometry.scale import LogScale
-from stream3r_ros.node.counters import Account
-from stream3r_ros.node.diagnostics import Health, diagnose
 from stream3r_ros.node.metric_scale import in_metres, in_units
 from stream3r_ros.node.parameters import PARAMETERS, find_problem
 from stream3r_ros.node.scale_state import AGAINST, ScaleRule, ScaleState
@@ -124,10 +122,3 @@ def test_a_scale_that_is_measured_does_not_go_with_mode_full():
         problem = find_problem({**defaults, 'mode': 'full', 'scale.source': source})
         assert problem.startswith('mode must be causal or window while scale.source is')
     assert find_problem({**defaults, 'mode': 'full', 'scale.source': 'fixed'}) is None
-
-
-def test_diagnostics_warn_of_a_lost_scale():
-    health = Health(state='streaming', scale_state='lost', scale='2.5', segment=1)
-    report = diagnose('', True, True, health, Account(), None)
-    assert (report.level, report.values['scale']) == ('warn', '2.5')
-    assert report.message.startswith('scale lost')

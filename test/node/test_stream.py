@@ -68,7 +68,7 @@ def test_the_world_is_z_up_and_the_first_camera_looks_along_x(robot):
     assert pose.position.x == transform.translation.x
 
 
-def test_publishers_are_reliable_and_the_image_subscription_takes_best_effort(robot):
+def test_publishers_are_reliable_and_images_are_heard_as_they_are_offered(robot):
     for output, (_, topic) in OUTPUTS.items():
         mine = [
             info for info in robot.node.get_publishers_info_by_topic(topic)
@@ -77,7 +77,8 @@ def test_publishers_are_reliable_and_the_image_subscription_takes_best_effort(ro
         assert len(mine) == 1, output
         assert mine[0].qos_profile.reliability == ReliabilityPolicy.RELIABLE
     images = robot.node.get_subscriptions_info_by_topic('/image')
-    assert images[0].qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+    # As the one publisher offers.
+    assert images[0].qos_profile.reliability == ReliabilityPolicy.RELIABLE
 
 
 def test_the_transform_is_published_before_the_cloud_of_its_stamp(robot):
