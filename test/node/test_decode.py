@@ -10,6 +10,7 @@ import pytest
 from node_harness import image_message, picture_rgb
 from sensor_msgs.msg import Image
 
+from stream3r_ros.node.cv_bridge_trial import cv_bridge_trouble
 from stream3r_ros.node.decode import ImageError, decode_image
 
 MANY = 10**6
@@ -183,3 +184,26 @@ def test_an_image_of_more_pixels_than_allowed_is_refused_before_it_is_read():
 def test_an_empty_image_is_refused(size):
     with pytest.raises(ImageError, match='image size is'):
         decode_image(Image(height=size[0], width=size[1], encoding='rgb8'), MANY)
+
+
+BROKEN = {
+    'import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)': r"ends by signal 11 .*'numpy<2'",
+    'raise ImportError("numpy.core.multiarray failed to import")': r"fails \(.*'numpy<2'",
+    'raise ImportError("libopencv_core.so.406: no such file")': 'install ros-.*libopencv_core',
+}
+
+
+@pytest.mark.parametrize('source', BROKEN)
+def test_a_cv_bridge_that_would_end_the_process_is_refused_in_one_sentence(
+    source, tmp_path, monkeypatch
+):
+    (tmp_path / 'cv_bridge.py').write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    cv_bridge_trouble.cache_clear()
+    try:
+        with pytest.raises(
+            ImageError, match=f"encoding 'mono16' needs cv_bridge: .*{BROKEN[source]}"
+        ):
+            decode_image(image_message(np.zeros((4, 6), np.uint16), 'mono16'), MANY)
+    finally:
+        cv_bridge_trouble.cache_clear()
