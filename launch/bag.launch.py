@@ -6,10 +6,10 @@ The bag begins once the network is loaded. Takes every argument of stream3r.laun
 """
 
 import asyncio
-import tempfile
+import shutil
 from pathlib import Path
+from typing import Any
 
-import yaml
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
@@ -18,25 +18,55 @@ from launch.actions import (
     OpaqueFunction,
     RegisterEventHandler,
 )
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import get_logger
+from launch_ros.actions import Node
 from launch_ros.ros_adapters import get_ros_node
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from rclpy.client import Client
 
 from launch import Action, Event, EventHandler, LaunchContext, LaunchDescription
+from stream3r_ros.node.launch_arguments import (
+    existing,
+    file_in_memory,
+    full_name,
+    image_topics,
+    misspelt,
+    number,
+    of_parameter,
+    pattern,
+    read_all,
+    topic,
+    truth,
+)
 
 ARGUMENTS = (
-    ('bag', None, 'Folder or file of the bag'),
-    ('bag_rate', '1.0', 'Speed; below 1 where the network is slower than the camera was'),
-    ('bag_start', '0.0', 'Seconds of the bag that are left out'),
-    ('bag_loop', 'false', 'Begin again at the end; each time is a new stream'),
-    ('bag_exclude', '', 'Topics left out, as a regular expression, such as ^/tf$'),
-    ('use_sim_time', 'true', "Take the time from the bag's /clock"),
-    ('drop_policy', 'keep_all', 'Parameter drop_policy'),
-    ('reliable', 'true', 'Play and receive images reliably'),
+    ('bag', None, 'Folder or file of the bag', existing('a folder or file of a bag')),
+    ('bag_rate', '1.0', 'Speed; below 1 where the network is slower than the camera was',
+     number(1e-3, 1e3)),
+    ('bag_start', '0.0', 'Seconds of the bag that are left out', number(0)),
+    ('bag_loop', 'false', 'Begin again at the end; each time is a new stream', truth),
+    ('bag_exclude', '', 'Topics left out, as a regular expression, such as ^/tf$', pattern),
+    ('use_sim_time', 'true', "Take the time from the bag's /clock", truth),
+    ('drop_policy', 'keep_all', 'Parameter drop_policy', of_parameter('drop_policy')),
+    ('reliable', 'true', 'Play and receive images reliably', truth),
+)  # fmt: skip
+# What says which topics the images have; stream3r.launch.py declares and reads it, too.
+IMAGES = (
+    ('image', topic),
+    ('image_compressed', topic),
+    ('image_transport', of_parameter('image_transport')),
+    ('cameras', of_parameter('cameras')),
 )
 CLOCK_HZ = '100'
-PLAYED_DEPTH = 100
+RELIABLE = {
+    'history': 'keep_last',
+    'depth': 100,
+    'reliability': 'reliable',
+    'durability': 'volatile',
+}
 PERIOD_S = 0.1
 
 
@@ -47,13 +77,23 @@ def generate_launch_description() -> LaunchDescription:
         [
             # The first declaration of an argument gives its default.
             *(
-                DeclareLaunchArgument(name, default_value=default, description=text)
-                for name, default, text in ARGUMENTS
+                DeclareLaunchArgument(name, default_value=default, description=meaning)
+                for name, default, meaning, _ in ARGUMENTS
             ),
+            OpaqueFunction(function=check),
             IncludeLaunchDescription(PythonLaunchDescriptionSource(source)),
             OpaqueFunction(function=play_when_active),
         ]
     )
+
+
+def check(context: LaunchContext) -> None:
+    """Look at this file's arguments before the node is started."""
+    read_all(ARGUMENTS, context.launch_configurations)
+    for sentence in misspelt(context.argv, (name for name, *_ in ARGUMENTS)):
+        get_logger('bag.launch').warning(sentence)
+    if not shutil.which('ros2'):
+        raise ValueError('the bag is played by ros2 bag, and there is no ros2 in PATH')
 
 
 class NodeIsActive(Event):
@@ -67,76 +107,74 @@ class NodeIsActive(Event):
 
 
 def play_when_active(context: LaunchContext) -> list[Action]:
-    """Describe the bag's player and what it waits for.
+    """Describe the bag's player and what it waits for, as long as the node is there.
 
     States are asked for: the message of a transition may come before anybody hears it.
     """
-    value = dict(context.launch_configurations)  # gone from the context by then
-    namespace = full_namespace(value)
-    player = ExecuteProcess(cmd=command(value, namespace), output='screen')
-    service = f'{namespace}/stream3r/get_state'
+    given = context.launch_configurations
+    space, value = full_namespace(given), read_all((*ARGUMENTS, *IMAGES), given)
+    service = full_name('~/get_state', space)
+    has_ended = asyncio.Event()
     begin = EventHandler(
         matcher=lambda event: isinstance(event, NodeIsActive) and event.service == service,
-        entities=[player],
+        entities=[ExecuteProcess(cmd=command(value, space), output='screen')],
         handle_once=True,
     )
-    return [RegisterEventHandler(begin), OpaqueCoroutine(coroutine=wait, args=[service])]
+    end = EventHandler(
+        matcher=lambda event: is_end_of(event, full_name('stream3r', space)),
+        entities=[OpaqueFunction(function=lambda _: has_ended.set())],
+    )
+    waiting = OpaqueCoroutine(coroutine=wait, args=[service, has_ended])
+    return [RegisterEventHandler(begin), RegisterEventHandler(end), waiting]
 
 
-async def wait(context: LaunchContext, service: str) -> None:
-    """Ask for the node's state until it is active."""
+def is_end_of(event: Event, node: str) -> bool:
+    """Tell whether a node's process has ended."""
+    is_node = isinstance(event, ProcessExited) and isinstance(event.action, Node)
+    return is_node and event.action.node_name == node
+
+
+async def wait(context: LaunchContext, service: str, has_ended: asyncio.Event) -> None:
+    """Ask for the node's state until it is active, or has ended."""
     client = get_ros_node(context).create_client(GetState, service)
-    state = 0
-    while state != State.PRIMARY_STATE_ACTIVE:
+    while not has_ended.is_set():
         await asyncio.sleep(PERIOD_S)
-        if client.service_is_ready():
-            asked = client.call_async(GetState.Request())
-            while not asked.done():
-                await asyncio.sleep(PERIOD_S)
-            state = asked.result().current_state.id
-    await context.emit_event(NodeIsActive(service))
+        if await state(client, has_ended) == State.PRIMARY_STATE_ACTIVE:
+            await context.emit_event(NodeIsActive(service))
+            return
 
 
-def full_namespace(value: dict[str, str]) -> str:
+async def state(client: Client, has_ended: asyncio.Event) -> int | None:
+    """Ask for the node's state once; None where nobody answers."""
+    if not client.service_is_ready():
+        return None
+    asked = client.call_async(GetState.Request())
+    while not asked.done():
+        if has_ended.is_set():
+            return None
+        await asyncio.sleep(PERIOD_S)
+    return asked.result().current_state.id
+
+
+def full_namespace(given: dict[str, str]) -> str:
     """Give the namespace that stream3r.launch.py puts the node into; '' is the root."""
-    parts = value['namespace'].split('/')
+    parts = given['namespace'].split('/')
     if parts[0]:  # relative to the namespace of an including file
-        parts = [*value.get('ros_namespace', '').split('/'), *parts]
+        parts = [*given.get('ros_namespace', '').split('/'), *parts]
     return ''.join(f'/{part}' for part in parts if part)
 
 
-def command(value: dict[str, str], namespace: str) -> list[str]:
+def command(value: dict[str, Any], space: str) -> list[str]:
     """Give the command that plays the bag."""
-    options = ['--clock', CLOCK_HZ, '--rate', value['bag_rate']]
-    options += ['--start-offset', value['bag_start'], '--disable-keyboard-controls']
-    if value['bag_loop'] == 'true':
+    options = ['--clock', CLOCK_HZ, '--rate', str(value['bag_rate'])]
+    options += ['--start-offset', str(value['bag_start']), '--disable-keyboard-controls']
+    if value['bag_loop']:
         options.append('--loop')
     if value['bag_exclude']:
         options += ['--exclude-regex', value['bag_exclude']]
-    if value['reliable'] == 'true':
-        file = reliable_images(image_topics(value, namespace))
+    if value['reliable']:
+        # However they were recorded. Other topics are heard as they come, and keep what they
+        # were recorded with: a latched camera_info would be lost without it.
+        file = file_in_memory('qos.yaml', dict.fromkeys(image_topics(value, space), RELIABLE))
         options += ['--qos-profile-overrides-path', file]
     return ['ros2', 'bag', 'play', value['bag'], *options]
-
-
-def image_topics(value: dict[str, str], namespace: str) -> list[str]:
-    """Give the full names of the images, as the bag has them."""
-    given = value['image_compressed' if value['image_transport'] == 'compressed' else 'image']
-    cameras = [camera.strip(' \'"') for camera in value['cameras'].strip('[]').split(',')]
-    if cameras[0] and '{camera}' not in given:
-        given = f'{{camera}}/{given}'
-    named = (given.replace('{camera}', camera) for camera in cameras)
-    return [name if name.startswith('/') else f'{namespace}/{name}' for name in named]
-
-
-def reliable_images(topics: list[str]) -> str:
-    """Write the file that makes the bag's images reliable, however they were recorded."""
-    profile = {
-        'history': 'keep_last',
-        'depth': PLAYED_DEPTH,
-        'reliability': 'reliable',
-        'durability': 'volatile',
-    }
-    with tempfile.NamedTemporaryFile('w', prefix='bag_qos_', suffix='.yaml', delete=False) as file:
-        yaml.safe_dump(dict.fromkeys(topics, profile), file)
-    return file.name

@@ -7,20 +7,22 @@ Part of stream3r.launch.py, and does nothing there unless mount is given. A robo
 """
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from stream3r_ros.node.launch_arguments import frame, numbers, read_all, required, text, topic
 
 ARGUMENTS = (
-    ('mount', '', "'x y z roll pitch yaw' of the camera on base_frame in m and rad, x forward"),
-    ('mount_frame', 'camera_link', "The camera's body frame: x forward, z up"),
-    ('camera_frame', '', 'Optical frame: the frame_id of the images'),
-    ('base_frame', '', 'Frame of the robot; empty is base_link'),
-    ('frame_prefix', '', 'Begins the name of every frame'),
-    ('tf_static', '/tf_static', 'Name of /tf_static'),
-)
+    ('mount', '', "'x y z roll pitch yaw' of the camera on base_frame in m and rad, x forward",
+     numbers('x y z roll pitch yaw')),
+    ('mount_frame', 'camera_link', "The camera's body frame: x forward, z up", frame),
+    ('camera_frame', '', 'Optical frame: the frame_id of the images', frame),
+    ('base_frame', '', 'Frame of the robot; empty is base_link', frame),
+    ('frame_prefix', '', 'Begins the name of every frame', text),
+    ('tf_static', '/tf_static', 'Name of /tf_static', topic),
+)  # fmt: skip
 BASE_FRAME = 'base_link'
+PUBLISHER = {'package': 'tf2_ros', 'executable': 'static_transform_publisher'}
 PLACE = ('--x', '--y', '--z', '--roll', '--pitch', '--yaw')
 # From x forward, z up to z forward, y down (REP-103).
 OPTICAL = ('--qx', '-0.5', '--qy', '0.5', '--qz', '-0.5', '--qw', '0.5')
@@ -29,22 +31,20 @@ OPTICAL = ('--qx', '-0.5', '--qy', '0.5', '--qz', '-0.5', '--qw', '0.5')
 def generate_launch_description() -> LaunchDescription:
     """Describe the arguments and two publishers of static transforms."""
     declared = (
-        DeclareLaunchArgument(name, default_value=default, description=text)
-        for name, default, text in ARGUMENTS
+        DeclareLaunchArgument(name, default_value=default, description=meaning)
+        for name, default, meaning, _ in ARGUMENTS
     )
     return LaunchDescription([*declared, OpaqueFunction(function=publishers)])
 
 
 def publishers(context: LaunchContext) -> list[Node]:
     """Describe the publishers of both transforms, if a mount is given."""
-    value = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
+    value = read_all(ARGUMENTS, context.launch_configurations)
     if not value['mount']:
         return []
-    place = value['mount'].replace(',', ' ').split()
-    if len(place) != len(PLACE):
-        raise ValueError(f'mount must be x y z roll pitch yaw; found {value["mount"]!r}')
     if not value['camera_frame']:
         raise ValueError('mount needs camera_frame, the frame_id of the images')
+    required(PUBLISHER['package'], PUBLISHER['executable'], 'mount')
     base, body, optical = (
         value['frame_prefix'] + frame
         for frame in (
@@ -53,7 +53,7 @@ def publishers(context: LaunchContext) -> list[Node]:
             value['camera_frame'],
         )
     )
-    turned = [word for pair in zip(PLACE, place, strict=True) for word in pair]
+    turned = [word for pair in zip(PLACE, value['mount'], strict=True) for word in pair]
     return [
         publisher(base, body, turned, value['tf_static']),
         publisher(body, optical, OPTICAL, value['tf_static']),
@@ -64,8 +64,7 @@ def publisher(parent: str, child: str, where, tf_static: str) -> Node:
     """Describe the publisher of one static transform, which names itself: there may be many."""
     frames = ['--frame-id', parent, '--child-frame-id', child]
     return Node(
-        package='tf2_ros',
-        executable='static_transform_publisher',
+        **PUBLISHER,
         remappings=[('/tf_static', tf_static)],
         arguments=[*where, *frames],
     )

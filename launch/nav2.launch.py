@@ -11,60 +11,85 @@ from launch.actions import (
     DeclareLaunchArgument,
     GroupAction,
     IncludeLaunchDescription,
-    SetLaunchConfiguration,
+    OpaqueFunction,
 )
-from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
+from stream3r_ros.node.launch_arguments import (
+    existing,
+    misspelt,
+    parameter_file,
+    parameter_rules,
+    read_all,
+    required,
+    truth,
+)
 
 LAUNCH = Path(__file__).parent
 CONFIG = LAUNCH.parent / 'config'
 
 ARGUMENTS = (
-    ('params_file', str(CONFIG / 'nav2_voxel.yaml'), 'Its section stream3r is for the node'),
-    ('rviz_config', str(CONFIG / 'nav2.rviz'), 'RViz view'),
-    ('lifecycle_manager', 'false', "Let a manager of Nav2's configure and activate the node"),
-)
+    ('params_file', str(CONFIG / 'nav2_voxel.yaml'), 'Its section stream3r is for the node',
+     parameter_file),
+    ('rviz_config', str(CONFIG / 'nav2.rviz'), 'RViz view', existing('a file')),
+    ('lifecycle_manager', 'false', "Let a manager of Nav2's configure and activate the node",
+     truth),
+)  # fmt: skip
+MANAGER = {'package': 'nav2_lifecycle_manager', 'executable': 'lifecycle_manager'}
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the node with the settings for Nav2 and, on demand, its lifecycle manager."""
-    managed = IfCondition(LaunchConfiguration('lifecycle_manager'))
+    source = str(LAUNCH / 'stream3r.launch.py')
     return LaunchDescription(
         [
             # The first declaration of an argument gives its default.
             *(
-                DeclareLaunchArgument(name, default_value=default, description=text)
-                for name, default, text in ARGUMENTS
+                DeclareLaunchArgument(name, default_value=default, description=meaning)
+                for name, default, meaning, _ in ARGUMENTS
             ),
-            SetLaunchConfiguration('autostart', 'false', condition=managed),
-            IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(str(LAUNCH / 'stream3r.launch.py'))
-            ),
-            GroupAction(
-                [PushRosNamespace(LaunchConfiguration('namespace')), lifecycle_manager()],
-                condition=managed,
-            ),
+            OpaqueFunction(function=check),
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(source)),
+            OpaqueFunction(function=managed),
         ]
     )
 
 
-def lifecycle_manager() -> Node:
+def check(context: LaunchContext) -> None:
+    """Look at the arguments before anything starts; who is managed does not start by itself."""
+    given = context.launch_configurations
+    value = read_all(ARGUMENTS, given)
+    for sentence in misspelt(context.argv, (name for name, *_ in ARGUMENTS)):
+        get_logger('nav2.launch').warning(sentence)
+    if value['lifecycle_manager']:
+        required(MANAGER['package'], MANAGER['executable'], 'lifecycle_manager:=true')
+        given['autostart'] = 'false'
+
+
+def managed(context: LaunchContext) -> list[GroupAction]:
+    """Describe the manager, if one is asked for."""
+    given = context.launch_configurations
+    if not truth(given['lifecycle_manager']):
+        return []
+    manager = lifecycle_manager(truth(given['use_sim_time']))
+    return [GroupAction([PushRosNamespace(LaunchConfiguration('namespace')), manager])]
+
+
+def lifecycle_manager(use_sim_time: bool) -> Node:
     """Describe a manager without bonds, which rclpy does not have."""
+    parameters = {
+        'use_sim_time': use_sim_time,
+        'autostart': True,
+        'node_names': ['stream3r'],
+        'bond_timeout': 0.0,
+    }
     return Node(
-        package='nav2_lifecycle_manager',
-        executable='lifecycle_manager',
+        **MANAGER,
         name='lifecycle_manager_stream3r',
         output='screen',
-        parameters=[
-            {
-                'use_sim_time': LaunchConfiguration('use_sim_time'),
-                'autostart': True,
-                'node_names': ['stream3r'],
-                'bond_timeout': 0.0,
-            }
-        ],
+        arguments=parameter_rules(parameters),
     )

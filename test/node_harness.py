@@ -77,7 +77,7 @@ def is_bound(port: int) -> bool:
 class NodeProcess:
     """One of our executables as a process of its own; ends with the ``with`` block."""
 
-    def __init__(self, executable: str, domain: int, *, env=None, **parameters):
+    def __init__(self, executable: str, domain: int, *, env=None, more=(), **parameters):
         arguments = []
         for name, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -89,6 +89,7 @@ class NodeProcess:
             str(ROOT / 'scripts' / executable),
             '--ros-args',
             *arguments,
+            *more,
         ]
         self._env = os.environ | {'ROS_DOMAIN_ID': str(domain)} | (env or {})
         self._log = tempfile.TemporaryFile('w+')

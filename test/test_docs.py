@@ -13,7 +13,7 @@ PAGES = sorted((ROOT / 'docs').glob('*.md'))
 PASSING = {
     'base_link', 'base_frame', 'camera_info', 'ekf_node', 'map_to_odom', 'odom_to_base',
     'world_to_camera', 'nvblox_ros', 'rtabmap_slam', 'local_costmap', 'bond_timeout',
-    'robot_localization', 'odom0_config', 'use_namespace', 'frames.base',
+    'robot_localization', 'odom0_config', 'use_namespace', 'frames.base', 'camera_optical_frame',
 }  # fmt: skip
 
 

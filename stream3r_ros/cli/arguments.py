@@ -229,6 +229,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Read a whole number from 0."""
+    if not re.fullmatch(r'[0-9]{1,10}', text):
+        raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 0')
+    return int(text)
+
+
 def width_by_height(text: str) -> tuple[int, int]:
     """Read WxH as (height, width)."""
     match = re.fullmatch(r'([1-9][0-9]{0,4})x([1-9][0-9]{0,4})', text)

@@ -13,7 +13,7 @@ import numpy as np
 from stream3r_ros.cli.overlap import Overlap
 from stream3r_ros.cli.run import RunOptions
 from stream3r_ros.network import Stream3R
-from stream3r_ros.sources import FrameSource, SourceFrame
+from stream3r_ros.sources import FrameSource, Skip, SourceFrame
 from stream3r_ros.streaming import (
     DEFAULT_MAX_FRAMES,
     FrameEstimate,
@@ -23,6 +23,8 @@ from stream3r_ros.streaming import (
 )
 
 SYNTHETIC_FRAMES = 60
+MOST_OTHERS = 5
+"""Images of another size that are skipped even where they are most so far."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,23 @@ def what_is_kept(options: RunOptions) -> str:
 
 
 def estimates(
-    network: Stream3R, source: FrameSource, plan: Plan, options: RunOptions, overlap: Overlap
+    network: Stream3R,
+    source: FrameSource,
+    plan: Plan,
+    options: RunOptions,
+    overlap: Overlap,
+    skip: Skip | None = None,
 ) -> Iterator[Estimated]:
-    """Estimate frame after frame; others are being read and prepared meanwhile."""
+    """Estimate frame after frame; others are being read and prepared meanwhile.
+
+    An image of another size than the first is told to `skip`; without it that is an error.
+    """
     frames = islice(iter(source), 0, None, options.every)
     taken = overlap.ahead(islice(frames, plan.limit))
     if options.mode == 'full':
-        yield from _joint_estimates(network, taken, options, overlap)
+        yield from _joint_estimates(network, taken, options, overlap, skip)
     else:
-        yield from _streamed_estimates(network, taken, plan.limit, options, overlap)
+        yield from _streamed_estimates(network, taken, plan.limit, options, overlap, skip)
     if plan.limited_by_mode and next(frames, None) is not None:
         print(
             f'stream3r: {what_is_kept(options)} stopped at {plan.limit} frames although the input '
@@ -114,17 +124,22 @@ def _streamed_estimates(
     limit: int | None,
     options: RunOptions,
     overlap: Overlap,
+    skip: Skip | None,
 ) -> Iterator[Estimated]:
     """Answer frame after frame; a causal stream reserves memory for no more than will come."""
     stream = ImageStream(network, stream_options(options, limit or 1))
-    for one in overlap.ahead(_prepared(stream, frames, 'the stream began with')):
+    for one in overlap.ahead(_prepared(stream, frames, 'the stream began with', skip)):
         start = time.perf_counter()
         (estimate,) = stream.step(one.image)
         yield Estimated(one.frame, estimate, time.perf_counter() - start)
 
 
 def _joint_estimates(
-    network: Stream3R, frames: Iterator[SourceFrame], options: RunOptions, overlap: Overlap
+    network: Stream3R,
+    frames: Iterator[SourceFrame],
+    options: RunOptions,
+    overlap: Overlap,
+    skip: Skip | None,
 ) -> Iterator[Estimated]:
     """Gather all frames and run them at once; each is said to take its share of the time.
 
@@ -133,7 +148,7 @@ def _joint_estimates(
     preparing = ImageStream(network, stream_options(options, 1))
     kept: list[SourceFrame] = []
     images: list[PreparedImage] = []
-    for one in overlap.ahead(_prepared(preparing, frames, 'the first one is')):
+    for one in overlap.ahead(_prepared(preparing, frames, 'the first one is', skip)):
         images.append(one.image)
         kept[-1:] = [*map(_without_pixels, kept[-1:]), one.frame]
     stream = ImageStream(network, stream_options(options, max(len(images), 1)))
@@ -145,24 +160,33 @@ def _joint_estimates(
 
 
 def _prepared(
-    stream: ImageStream, frames: Iterator[SourceFrame], began: str
+    stream: ImageStream, frames: Iterator[SourceFrame], began: str, skip: Skip | None
 ) -> Iterator[PreparedFrame]:
     """Prepare frames, which may be some way ahead of what the stream has seen of their sizes."""
-    first = None
+    first, taken, others = None, 0, 0
     for frame in frames:
         image = _prepare(stream, frame)
         first = first or image
-        _check_same_size(first, image, frame.name, began)
-        yield PreparedFrame(frame, image)
+        problem = _size_problem(first, image, frame.name, began)
+        if not problem:
+            taken += 1
+            yield PreparedFrame(frame, image)
+            continue
+        others += 1
+        if skip is None:
+            raise ValueError(problem)
+        if others >= MOST_OTHERS and others > taken:
+            raise ValueError(f'{problem}, as are most: leave the first images out')
+        skip(frame.name, problem)
 
 
-def _check_same_size(first: PreparedImage, image: PreparedImage, name: str, began: str) -> None:
+def _size_problem(first: PreparedImage, image: PreparedImage, name: str, began: str) -> str:
     (height, width), found = first.mapping.camera_hw, image.mapping.camera_hw
-    if (height, width) != found:
-        raise ValueError(
-            f'{name}: image is {found[0]} x {found[1]} (height x width) but {began} '
-            f'{height} x {width}'
-        )
+    if (height, width) == found:
+        return ''
+    return (
+        f'{name}: image is {found[0]} x {found[1]} (height x width) but {began} {height} x {width}'
+    )
 
 
 def _without_pixels(frame: SourceFrame) -> SourceFrame:

@@ -22,6 +22,7 @@ from stream3r_ros.cli.output_folder import check_output, results_folder
 from stream3r_ros.cli.overlap import Overlap
 from stream3r_ros.cli.progress import frame_progress
 from stream3r_ros.cli.run import Confidence, RunOptions
+from stream3r_ros.cli.skipped import Skipped
 from stream3r_ros.export import (
     DepthFolder,
     VoxelMap,
@@ -96,7 +97,9 @@ class Reconstruction:
 def reconstruct(options: RunOptions) -> None:
     """Do what `stream3r run` promises; raises ValueError with one sentence."""
     check_output(options.out, options.overwrite)
-    source = open_source(options.input, synthetic_hw=options.synthetic_hw)
+    skipped = Skipped()
+    skip = None if options.strict else skipped.add
+    source = open_source(options.input, synthetic_hw=options.synthetic_hw, skip=skip)
     plan = plan_frames(source, options)
     if options.compile:
         stream_options(options, 1)  # raises for full mode
@@ -123,7 +126,7 @@ def reconstruct(options: RunOptions) -> None:
                 progress.advance()
 
             write = overlap.behind(keep)
-            for estimated in estimates(network, source, plan, options, overlap):
+            for estimated in estimates(network, source, plan, options, overlap, skip):
                 write(estimated)
         if result.last is None:
             raise ValueError(f'{source.name} gave no frames')
@@ -132,8 +135,9 @@ def reconstruct(options: RunOptions) -> None:
             f'{source.name}, {options.weights} weights, {what_is_kept(options)}, '
             f'{len(result.seconds)} frames',
         )
-        summary = _summary(result, network, source, options)
+        summary = _summary(result, network, source, options) | skipped.summary(source)
         write_bytes(folder / 'summary.json', (json.dumps(summary, indent=2) + '\n').encode())
+    skipped.report(source)
     _report(summary, options.out)
 
 

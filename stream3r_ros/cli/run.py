@@ -70,6 +70,7 @@ class RunOptions:
     voxel: float | None
     confidence: Confidence
     overwrite: bool
+    strict: bool
 
 
 def add_parser(subparsers: Any, **options: Any) -> None:
@@ -93,6 +94,12 @@ def add_parser(subparsers: Any, **options: Any) -> None:
     )
     parser.add_argument(
         '--overwrite', action='store_true', help='replace the results in a DIR that is not empty'
+    )
+    parser.add_argument(
+        '--strict',
+        action='store_true',
+        help='end with an error at the first image that cannot be read or has another size; '
+        'otherwise it is skipped, counted and named in summary.json',
     )
     _add_network_arguments(parser.add_argument_group('network'))
     _add_frame_arguments(parser.add_argument_group('frames'))

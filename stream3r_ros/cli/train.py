@@ -8,6 +8,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream3r_ros.cli.arguments import positive, whole
+
 if TYPE_CHECKING:
     import torch
 
@@ -33,11 +35,13 @@ def add_parser(subparsers: Any, **options: Any) -> None:
     parser.add_argument('config', metavar='CONFIG', type=Path, help='YAML file of the run')
     parser.add_argument('--out', metavar='RUN', type=Path, required=True, help='folder of the run')
     parser.add_argument('--data', type=Path, help='rendered frames (default: RUN/data)')
-    parser.add_argument('--steps', type=int, help="train to this step instead of the file's")
+    parser.add_argument('--steps', type=positive, help="train to this step instead of the file's")
     parser.add_argument('--init', help='begin with a checkpoint, such as yslan/STream3R')
     parser.add_argument('--freeze-encoder', action='store_true', help='keep the patch encoder')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0 leaves it to torch')
+    parser.add_argument(
+        '--threads', type=whole, default=0, help='CPU threads; 0 leaves it to torch'
+    )
     parser.add_argument('--render-only', action='store_true', help='stop after rendering')
     parser.add_argument('--export', type=Path, help='also write the weights to this folder')
     parser.add_argument('--curves', type=Path, help='also draw the curves as this PNG')

@@ -114,8 +114,8 @@ class Camera:
                 self._unsubscribe()
             elif is_wanted and self._offer is not None and not self._inputs:
                 self._subscribe_to_all()
-            elif self._inputs:
-                self._inputs[-1].adapt()
+            for each in self._inputs:
+                each.adapt()
 
     def _subscribe_to_all(self) -> None:
         self._quiet.note()

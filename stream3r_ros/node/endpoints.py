@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from rclpy.node import Node
-from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 POLICIES = (
@@ -55,3 +55,9 @@ def offered_reliability(node: Node, topic: str) -> ReliabilityPolicy:
         if offered == {ReliabilityPolicy.RELIABLE}
         else ReliabilityPolicy.BEST_EFFORT
     )
+
+
+def is_latched_offered(node: Node, topic: str) -> bool:
+    """Tell whether a publisher of a topic gives its last message to those who come late."""
+    infos = node.get_publishers_info_by_topic(topic)
+    return any(info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for info in infos)

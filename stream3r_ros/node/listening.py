@@ -13,10 +13,12 @@ from rclpy.qos import (
     ReliabilityPolicy,
     qos_policy_name_from_kind,
 )
+from rclpy.subscription import Subscription
 
 from stream3r_ros.node.endpoints import (
     RELIABILITIES,
     declared_reliability,
+    is_latched_offered,
     offered_reliability,
     overridable,
 )
@@ -75,7 +77,8 @@ class Input:
     """One topic of a camera, subscribed to as best effort unless ``reliability`` says otherwise.
 
     With ``is_latched`` a second subscription hears what was published once, before we came: a
-    latched message is only given to who asks for one, and who asks hears no other publisher.
+    latched message is only given to who asks for one, and who asks hears no other publisher. It
+    is there while a publisher offers that: every other one would warn of it.
     """
 
     node: Node
@@ -88,6 +91,7 @@ class Input:
     qos_problem: str = ''
     is_heard: bool = False
     _made: list = field(default_factory=list)
+    _latched: Subscription | None = None  # of those made
     _reliability: ReliabilityPolicy = ReliabilityPolicy.BEST_EFFORT
     _found_s: float | None = None  # when a publisher was found
 
@@ -95,20 +99,31 @@ class Input:
         """Begin to hear the topic."""
         self._reliability = self._wanted_reliability()
         self._made = [self._subscription()]
-        if self.is_latched:
-            self._made.append(self._latched_subscription())
+        self._follow_latched()
 
     def unsubscribe(self) -> None:
         """Hear it no more."""
-        made, self._made = self._made, []
+        made, self._made, self._latched = self._made, [], None
         for subscription in made:
             self.node.destroy_subscription(subscription)
 
     def adapt(self) -> None:
-        """Subscribe anew where the publishers now offer another reliability."""
+        """Subscribe anew where the publishers now offer something else."""
         if self._made and self._wanted_reliability() != self._reliability:
             self.unsubscribe()
             self.subscribe()
+        elif self._made:
+            self._follow_latched()
+
+    def _follow_latched(self) -> None:
+        is_offered = self.is_latched and is_latched_offered(self.node, self.topic)
+        if is_offered and self._latched is None:
+            self._latched = self._latched_subscription()
+            self._made.append(self._latched)
+        elif not is_offered and self._latched is not None:
+            self._made.remove(self._latched)
+            self.node.destroy_subscription(self._latched)
+            self._latched = None
 
     def _wanted_reliability(self) -> ReliabilityPolicy:
         chosen = declared_reliability(self.node, self.topic) or self.reliability
@@ -130,7 +145,7 @@ class Input:
             depth=1, reliability=ReliabilityPolicy.RELIABLE,
             durability=DurabilityPolicy.TRANSIENT_LOCAL,
         )  # fmt: skip
-        # Publishers that do not latch are no mismatch: the other subscription hears them.
+        # One of several publishers may not latch: the other subscription hears it.
         quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
         return self.node.create_subscription(
             self.kind, self.topic, self._hear, qos, event_callbacks=quiet,

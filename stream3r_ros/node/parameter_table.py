@@ -4,15 +4,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.parameter import Parameter as RosParameter
-
-from stream3r_ros.images import FITS
-from stream3r_ros.network import MODES
-from stream3r_ros.network.backends import STREAM_ATTENTIONS
-from stream3r_ros.network.quantised import QUANTISATIONS
-from stream3r_ros.node.scale_state import SOURCES
-from stream3r_ros.streaming import CACHE_TYPES, DEFAULT_MAX_FRAMES, POLICIES
+# The library's words again, which a test compares: it imports torch, and neither --help nor a
+# launch file shall wait for that, or need it.
+FITS = ('crop', 'pad', 'stretch')
+MODES = ('causal', 'window', 'full')
+STREAM_ATTENTIONS = ('auto', 'sdpa', 'flash_attn')
+QUANTISATIONS = ('none', 'int8', 'int8_dynamic')
+SOURCES = ('none', 'fixed', 'odometry', 'depth')
+CACHE_TYPES = ('compute', 'int8', 'float8')
+POLICIES = ('causal', 'window', 'keyframes', 'budget')
+DEFAULT_MAX_FRAMES = 64
 
 KINDS = {bool: 'a boolean', int: 'an integer', float: 'a number', str: 'a string'}
 NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
@@ -40,29 +41,6 @@ class Parameter:
         if isinstance(self.default, list):
             return f'up to {MOST_CAMERAS} names'
         return {bool: 'true, false', str: 'text'}[type(self.default)]
-
-    def descriptor(self) -> ParameterDescriptor:
-        """Describe the parameter to ROS tools.
-
-        Types are ours to check: rclpy's own refusal does not name the parameter, and turns a
-        whole number down where a double is expected.
-        """
-        descriptor = ParameterDescriptor(
-            name=self.name,
-            type=RosParameter.Type.from_parameter_value(self.default).value,
-            description=self.description,
-            read_only=not self.live,
-            dynamic_typing=True,
-        )
-        if self.choices:
-            descriptor.additional_constraints = f'One of: {self.constraint}'
-        if isinstance(self.default, float):
-            low, high = self.bounds
-            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
-        elif self.bounds:
-            low, high = self.bounds
-            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
-        return descriptor
 
     def problem(self, value: Any) -> str | None:
         """Say in one sentence what is wrong with a value, if anything is."""
@@ -98,6 +76,11 @@ class Parameter:
             f"underscores, or [''] for one camera without a name; found {value!r}"
         )
 
+
+STRICT_PARAMETERS = Parameter(
+    'strict_parameters', False,
+    'End with status 2 when a parameter is given that does not exist; otherwise the log warns',
+)  # fmt: skip
 
 PARAMETERS = (
     Parameter(
@@ -453,5 +436,10 @@ PARAMETERS = (
         'Seconds without a useful message of scale.source after which the scale is lost',
         bounds=(0.1, 1e6), live=True,
     ),
-    Parameter('autostart', True, 'Configure and activate at start-up without being asked to'),
+    Parameter(
+        'autostart', True,
+        'Configure and activate at start-up without being asked to, or end with status 1 where '
+        'that fails',
+    ),
+    STRICT_PARAMETERS,
 )  # fmt: skip

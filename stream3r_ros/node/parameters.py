@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
 from stream3r_ros.geometry.depth_filter import DepthFilter
+from stream3r_ros.node import declaration
 from stream3r_ros.node.frames import FrameNames
 from stream3r_ros.node.lost import LostRule
 from stream3r_ros.node.parameter_table import PARAMETERS, Parameter
 from stream3r_ros.node.placement import PlacementRule
 from stream3r_ros.node.process import StartError
+from stream3r_ros.node.programs import NODE
 from stream3r_ros.node.scale_state import MEASURED, ScaleRule
 from stream3r_ros.streaming import CachePolicy, StreamOptions
 
@@ -109,11 +110,7 @@ def declare(node: Node, stream_problem: Callable[[StreamOptions], str | None]) -
     ``stream_problem`` says what is wrong with a stream of good values, as long as nobody knows
     the network nothing. Raises StartError with one sentence when an override is bad.
     """
-    try:
-        for parameter in PARAMETERS:
-            node.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
-    except InvalidParameterValueException as error:
-        raise StartError(str(error)) from error
+    declaration.declare(node, NODE)
     problem = find_problem(read(node))
     if problem:
         raise StartError(problem)

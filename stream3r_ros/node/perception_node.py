@@ -4,6 +4,8 @@ import math
 import re
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -23,7 +25,7 @@ from stream3r_ros.node import diagnostics, parameters
 from stream3r_ros.node.camera import Camera
 from stream3r_ros.node.frames import listen
 from stream3r_ros.node.health import Circumstances, Verdict, judge
-from stream3r_ros.node.log import forward_library_log
+from stream3r_ros.node.log import Once, forward_library_log
 from stream3r_ros.node.sim_clock import SimClock
 from stream3r_ros.node.status import PERIOD_S, waiting_status
 from stream3r_ros.node.track import Track
@@ -50,8 +52,11 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self._stop = stop
         self.exit_status = 0
         forward_library_log(self.get_logger())
+        self.hints = Once()  # said once a run, however many streams there are
         self._network: Stream3R | None = None
         self._failure = ''  # of the last transition
+        self._beginning = threading.Lock()  # of a transition: none begins once the node stops
+        self._transitions_running = 0
         # What looks after things must go on while /clock stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         parameters.declare(self, self._stream_problem)
@@ -86,7 +91,13 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         self.create_timer(0.1, self._publish_maps, callback_group=slow, clock=self._steady)
 
     def stop(self, timeout_s: float) -> bool:
-        """End the inference thread; tell whether it ended in time."""
+        """End the inference thread; tell whether it ended in time, and no transition runs.
+
+        One that loads a network may take minutes, and would meet a node that is gone.
+        """
+        with self._beginning:
+            if self._transitions_running:
+                return False
         return self._worker is None or self._worker.stop(timeout_s)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -122,7 +133,10 @@ class PerceptionNode(LifecycleNodeMixin, Node):
         """Turn the core's errors into one log line and a failed transition; only here."""
         self._failure = ''
         try:
-            action()
+            with self._transition() as may_begin:
+                if not may_begin:
+                    return TransitionCallbackReturn.FAILURE
+                action()
         except (ValueError, RuntimeError, OSError, MemoryError) as error:
             self._failure = f'{transition} failed: {error}'
             self.get_logger().error(self._failure)
@@ -133,10 +147,27 @@ class PerceptionNode(LifecycleNodeMixin, Node):
             raise
         return TransitionCallbackReturn.SUCCESS
 
+    @contextmanager
+    def _transition(self) -> Iterator[bool]:
+        """Count a transition as running; tell whether it may begin, which a stop forbids."""
+        with self._beginning:
+            self._transitions_running += 1
+            may_begin = not self._stop.is_set()
+        try:
+            yield may_begin
+        finally:
+            with self._beginning:
+                self._transitions_running -= 1
+
     def _autostart(self) -> None:
         self._autostart_timer.cancel()
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+        with self._transition():
+            has_started = (
+                self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+                and self.trigger_activate() == TransitionCallbackReturn.SUCCESS
+            )
+        if not has_started and not self._stop.is_set():
+            self._end_with_failure()
 
     def _configure(self) -> None:
         if self.settings.map.folder:

@@ -38,7 +38,7 @@ class Placed:
     ``pose`` (4, 4) is child -> world, z up; ``world_from_optical`` (4, 4) places the points of
     the frame in the same world. Both are None where the place is unknown. ``child_is_optical``
     tells a camera's axes from a robot's. ``problem`` is a sentence to say once in a while,
-    ``hint`` one to say once; ``new_stream`` a reason to begin a new stream with the next image,
+    ``hints`` some to say once; ``new_stream`` a reason to begin a new stream with the next image,
     and nothing is published.
     """
 
@@ -49,7 +49,7 @@ class Placed:
     world_from_optical: np.ndarray | None = None
     transforms: tuple[TransformStamped, ...] = ()
     problem: str | None = None
-    hint: str = ''
+    hints: tuple[str, ...] = ()
     new_stream: str | None = None
 
 
@@ -60,6 +60,7 @@ class _Mount:
     body_from_optical: np.ndarray | None = None
     has_base: bool = True
     problem: str | None = None
+    hint: str = ''
 
 
 class Placement:
@@ -134,8 +135,12 @@ class Placement:
         missing = f'TF knows no way {way}: publish one or set frames.base'
         if not self._tree.has_settled:
             return _Mount()  # it may come: nothing to say yet
-        instead = '' if rule.tf_mode == 'none' else f'; until then {_instead(optical, rule)}'
-        return _Mount(BODY_FROM_OPTICAL, has_base=False, problem=missing + instead)
+        alone = _Mount(BODY_FROM_OPTICAL, has_base=False)
+        if rule.tf_mode == 'map_to_odom':
+            return replace(alone, problem=f'{missing}; until then no TF is sent')
+        if rule.tf_mode != 'none':
+            missing += f'; until then {rule.names.odom!r} -> {optical!r} is sent'
+        return replace(alone, hint=missing)
 
     def _elsewhere(
         self, nowhere: Placed, optical: str, frames: tuple[str, bool], rule: PlacementRule
@@ -195,7 +200,7 @@ class Placement:
             world_from_body if mount.has_base else world_from_optical,
             world_from_optical,
             problem=mount.problem,
-            hint=self._hint(optical, mount, rule.names),
+            hints=tuple(filter(None, (mount.hint, self._hint(optical, mount, rule.names)))),
         )
         return self._with_transform(placed, stamp, rule)
 
@@ -287,9 +292,3 @@ def _bad_input(
     if not is_place(first_from_camera):
         return f'no pose: the network gave one that is not rigid or not within {FARTHEST:g}'
     return None
-
-
-def _instead(optical: str, rule: PlacementRule) -> str:
-    if rule.tf_mode == 'map_to_odom':
-        return 'no TF is sent'
-    return f'{rule.names.odom!r} -> {optical!r} is sent'

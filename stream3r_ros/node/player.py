@@ -4,23 +4,25 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped
 from PIL import Image as PillowImage
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.duration import Duration
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from stream3r_ros.node.declaration import declare
 from stream3r_ros.node.endpoints import overridable
+from stream3r_ros.node.log import Once
 from stream3r_ros.node.messages import camera_info_message, depth_message, fill, pose_message
 from stream3r_ros.node.process import StartError
+from stream3r_ros.node.programs import PLAYER
 from stream3r_ros.sources import FrameSource, SourceError, SourceFrame, open_source
 
 JPEG_QUALITY = 90
@@ -41,9 +43,14 @@ class Player(Node):
         super().__init__('stream3r_player')
         self.exit_status = 0
         self._stop_requested = stop
-        self._declare()
+        declare(self, PLAYER)
+        self._said = Once()
         self._source = self._open()
+        for left_out in self._source.left_out:
+            self.get_logger().warning(str(left_out))
         self._rate = self._value('rate') or self._source.rate_hz
+        self._playing = self._frames()
+        self._first = self._read_first()
         self._make_publishers()
         self._thread = threading.Thread(target=self._run, name='player', daemon=True)
         self._thread.start()
@@ -54,44 +61,6 @@ class Player(Node):
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _declare(self) -> None:
-        def describe(text: str, **more) -> ParameterDescriptor:
-            return ParameterDescriptor(description=text, read_only=True, **more)
-
-        at_least_zero = [FloatingPointRange(from_value=0.0, to_value=1e6)]
-        image_side = [IntegerRange(from_value=14, to_value=4096, step=1)]
-        table = (
-            ('source', 'synthetic:0', describe(
-                'Folder of images, video file, synthetic:SEED or synthetic:SEED/PATH'
-            )),
-            ('rate', 0.0, describe(
-                "Images per second; 0 is the source's own rate", floating_point_range=at_least_zero
-            )),
-            ('loop', True, describe('Begin again at the end; otherwise exit')),
-            ('frames', 0, describe(
-                'Stop after this many images; 0 is no limit',
-                integer_range=[IntegerRange(from_value=0, to_value=2**31 - 1, step=1)],
-            )),
-            ('image_width', 640, describe(
-                "Width of the synthetic room's images", integer_range=image_side
-            )),
-            ('image_height', 480, describe(
-                "Height of the synthetic room's images", integer_range=image_side
-            )),
-            ('compressed', False, describe('Publish image/compressed instead of image')),
-            ('frame_id', 'camera_optical_frame', describe('Optical frame of the images')),
-            ('publish_clock', False, describe('Publish /clock and stamp images with it')),
-            ('min_subscribers', 0, describe(
-                'Wait until so many subscribe to the images',
-                integer_range=[IntegerRange(from_value=0, to_value=1000, step=1)],
-            )),
-        )  # fmt: skip
-        try:
-            for name, default, descriptor in table:
-                self.declare_parameter(name, default, descriptor)
-        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            raise StartError(str(error)) from error
-
     def _value(self, name: str):
         return self.get_parameter(name).value
 
@@ -100,7 +69,15 @@ class Player(Node):
             return open_source(
                 self._value('source'),
                 synthetic_hw=(self._value('image_height'), self._value('image_width')),
+                skip=self._skip,
             )
+        except SourceError as error:
+            raise StartError(str(error)) from error
+
+    def _read_first(self) -> list[SourceFrame]:
+        """Read before anything is offered: a room is lit for seconds, and a camera is ready."""
+        try:
+            return list(islice(self._playing, 1))
         except SourceError as error:
             raise StartError(str(error)) from error
 
@@ -119,6 +96,10 @@ class Player(Node):
                 durability=DurabilityPolicy.VOLATILE,
             )
             self._clock = self.create_publisher(Clock, '/clock', clock_qos)
+
+    def _skip(self, name: str, sentence: str) -> None:
+        if self._said.allows(sentence):
+            self.get_logger().warning(f'skipped: {sentence}')
 
     def _publisher(self, kind: type, topic: str):
         # A profile of its own: rclpy writes overrides into it.
@@ -148,7 +129,7 @@ class Player(Node):
     def _play(self) -> None:
         published = 0
         due = time.monotonic()
-        for frame in self._frames():
+        for frame in chain(self._first, self._playing):
             if self._stop_requested.wait(max(0.0, due - time.monotonic())):
                 return
             self._publish(frame, published)
@@ -168,7 +149,7 @@ class Player(Node):
                 return
 
     def _publish(self, frame: SourceFrame, number: int) -> None:
-        header = Header(stamp=self._stamp(number), frame_id=self._value('frame_id'))
+        header = Header(stamp=self._stamp(number), frame_id=self._frame(self._value('frame_id')))
         height, width = frame.image_rgb.shape[:2]
         intrinsics = np.zeros((3, 3)) if frame.intrinsics is None else frame.intrinsics
         self._publish_truth(header, frame)
@@ -180,11 +161,14 @@ class Player(Node):
 
     def _publish_truth(self, header: Header, frame: SourceFrame) -> None:
         if frame.world_from_camera is not None and self._true_poses.get_subscription_count():
-            in_world = Header(stamp=header.stamp, frame_id=SOURCE_WORLD)
+            in_world = Header(stamp=header.stamp, frame_id=self._frame(SOURCE_WORLD))
             pose = pose_message(in_world, frame.world_from_camera).pose.pose
             self._true_poses.publish(PoseStamped(header=in_world, pose=pose))
         if frame.depth_m is not None and self._true_depths.get_subscription_count():
             self._true_depths.publish(depth_message(header, frame.depth_m))
+
+    def _frame(self, name: str) -> str:
+        return self._value('frame_prefix') + name
 
     def _stamp(self, number: int) -> Time:
         if not self._value('publish_clock'):

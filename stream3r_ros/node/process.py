@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from stream3r_ros.node.programs import PROGRAMS, Program, foreign_arguments, usage
+
 STOP_GRACE_S = 1.0
 """How long a stop waits for work in progress; a frame of a large network may take longer."""
 
@@ -30,9 +32,14 @@ class StoppableNode(Protocol):
 def run(module: str, factory: str, args: Sequence[str] | None = None, threads: int = 1) -> int:
     """Import a node's class, spin it until SIGINT or SIGTERM, and return the exit status.
 
+    Help, and the refusal of arguments that nobody reads, come before the import and without ROS.
     ``threads`` run the callbacks; one is the fastest where all callbacks are short. Signals are
     handled before the import, which takes seconds where torch is involved.
     """
+    program = PROGRAMS[module.rpartition('.')[2]]
+    answered = _answer(program, sys.argv[1:] if args is None else args)
+    if answered is not None:
+        return answered
     stop = threading.Event()
     starting = threading.Event()
     starting.set()
@@ -49,6 +56,22 @@ def run(module: str, factory: str, args: Sequence[str] | None = None, threads: i
     status = _spin(create_node, stop, starting, args, threads)
     gc.freeze()  # a last collection at exit would take longer than all the rest of a stop
     return status
+
+
+def _answer(program: Program, arguments: Sequence[str]) -> int | None:
+    """Answer ``--help`` and foreign arguments with the exit status; None where the node starts."""
+    if {'-h', '--help'} & set(arguments):
+        print(usage(program), end='')
+        return 0
+    foreign = foreign_arguments(arguments)
+    if not foreign:
+        return None
+    print(
+        f'{program.name}: unknown argument {foreign[0]!r}: parameters and remappings come after '
+        f'--ros-args, as --help shows',
+        file=sys.stderr,
+    )
+    return 2
 
 
 def _socket_of_signals() -> socket.socket:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -28,10 +27,12 @@ from stream3r_ros.export.errors import errors_table, write_errors
 from stream3r_ros.export.files import check_folder
 from stream3r_ros.msg import StreamStatus
 from stream3r_ros.node.accounts import statuses_csv, summary
+from stream3r_ros.node.declaration import declare
 from stream3r_ros.node.decode import ImageError, decode_image
 from stream3r_ros.node.endpoints import overridable
 from stream3r_ros.node.heard import Pending, cloud_arrays, depth_array, pose_matrix, stamp_ns
 from stream3r_ros.node.process import StartError
+from stream3r_ros.node.programs import RECORDER
 from stream3r_ros.node.status import is_of_a_frame
 from stream3r_ros.node.truth import TRUE_DEPTH, TRUE_POSE, TruthRecord
 
@@ -56,7 +57,7 @@ class Recorder(Node):
         super().__init__('stream3r_recorder')
         self.exit_status = 0
         self._stop_requested = stop
-        self._declare()
+        declare(self, RECORDER)
         self._out = Path(self.get_parameter('out').value)
         if not self._out.name:
             raise StartError('out must name the folder to write, such as -p out:=recording')
@@ -88,35 +89,6 @@ class Recorder(Node):
                 self.get_logger().error(f'the recording cannot be written: {error}')
                 self.exit_status = 1
         return True
-
-    def _declare(self) -> None:
-        def describe(text: str, **more) -> ParameterDescriptor:
-            return ParameterDescriptor(description=text, read_only=True, **more)
-
-        seconds = [FloatingPointRange(from_value=0.0, to_value=1e6)]
-        self.declare_parameter('out', '', describe('Folder to write'))
-        self.declare_parameter(
-            'frames', 0, describe(
-                'End when the node has received this many images; 0 is no limit',
-                integer_range=[IntegerRange(from_value=0, to_value=2**31 - 1, step=1)],
-            ),
-        )  # fmt: skip
-        self.declare_parameter(
-            'idle', 0.0, describe(
-                'End after this many seconds of silence once frames came; 0 waits for ever',
-                floating_point_range=seconds,
-            ),
-        )  # fmt: skip
-        self.declare_parameter(
-            'patience', 0.0, describe(
-                'Give up with status 1 when no frame came after this many seconds; 0 never does',
-                floating_point_range=seconds,
-            ),
-        )  # fmt: skip
-        self.declare_parameter('caption', '', describe('A line under the picture'))
-        self.declare_parameter(
-            'truth', False, describe('Write the errors against the truth that a player publishes')
-        )
 
     def _begin(self) -> None:
         self._map = VoxelMap(max_points=MAX_CLOUD_POINTS)

@@ -15,7 +15,6 @@ from stream3r_ros.node.calibration import Intrinsics, KnownCamera
 from stream3r_ros.node.demand import is_depth_wanted
 from stream3r_ros.node.gate import Gate
 from stream3r_ros.node.health import judge
-from stream3r_ros.node.log import Once
 from stream3r_ros.node.metric_scale import in_metres, in_units
 from stream3r_ros.node.parameters import Settings
 from stream3r_ros.node.scale_source import ScaleFrame
@@ -76,7 +75,6 @@ class Track:
         self.world = World(node, name, is_first)
         self.number = 0
         self.gate = Gate()
-        self._hints = Once()
         self._requests: list[str] = []  # reasons to begin a new stream with the next image
         self._gathering: list[Job] = []
         self._network: Stream3R | None = None
@@ -254,8 +252,8 @@ class Track:
         what = camera.health.happened()
         fill_accounts(status, what, judge(what, camera.circumstances))
         camera.publish_status(status)
-        if placed.hint and self._hints.allows(placed.hint):
-            self._node.get_logger().warning(placed.hint)
+        for hint in filter(self._node.hints.allows, placed.hints):
+            self._node.get_logger().warning(hint)
         problems = [placed.problem, job.known.problem]
         if not lost.lost:
             world.add_to_map(placed, estimate, view)

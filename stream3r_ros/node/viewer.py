@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from stream3r_ros.msg import StreamStatus
+from stream3r_ros.node.declaration import declare
 from stream3r_ros.node.decode import ImageError, decode_image
 from stream3r_ros.node.endpoints import overridable
 from stream3r_ros.node.heard import Pending, cloud_grids, depth_array, pose_matrix, stamp_ns
 from stream3r_ros.node.log import Throttle
 from stream3r_ros.node.process import STOP_GRACE_S, StartError
+from stream3r_ros.node.programs import VIEWER
 from stream3r_ros.node.remote import RemoteNode
 from stream3r_ros.node.status import is_of_a_frame
 from stream3r_ros.viewing import (
@@ -64,7 +64,7 @@ class Viewer(Node):
     def __init__(self, stop: threading.Event) -> None:
         super().__init__('stream3r_viewer')
         self.exit_status = 0
-        self._declare()
+        declare(self, VIEWER)
         self._server = self._open()
         print(f'viewer: {address(self._server)}', flush=True)
         self._throttle = Throttle()
@@ -101,38 +101,6 @@ class Viewer(Node):
         super().destroy_node()
 
     # --- start ---
-
-    def _declare(self) -> None:
-        def describe(text: str, **more) -> ParameterDescriptor:
-            return ParameterDescriptor(description=text, read_only=True, **more)
-
-        def whole(low: int, high: int) -> dict:
-            bounds = IntegerRange(from_value=low, to_value=high, step=1)
-            return {'integer_range': [bounds]}
-
-        rate = {'floating_point_range': [FloatingPointRange(from_value=0.1, to_value=30.0)]}
-        table = (
-            ('host', '127.0.0.1', describe(
-                'Address to serve the page on; 0.0.0.0 lets other machines see and steer'
-            )),
-            ('port', 8080, describe('Port of the page; 0 is any free one', **whole(0, 65535))),
-            ('node', 'stream3r', describe('Name of the node whose topics are shown')),
-            ('cloud_rate', 10.0, describe('Most frames shown a second', **rate)),
-            ('map_rate', 2.0, describe('Most updates of the map a second', **rate)),
-            ('max_points', 200_000, describe(
-                'Most points of the map; its voxels grow to stay below', **whole(1000, 5_000_000)
-            )),
-            ('max_cloud_points', 50_000, describe(
-                'Most points of the present cloud; larger ones are thinned',
-                **whole(1000, 5_000_000),
-            )),
-            ('max_cameras', 30, describe('Most past cameras shown', **whole(1, 500))),
-        )  # fmt: skip
-        try:
-            for name, default, descriptor in table:
-                self.declare_parameter(name, default, descriptor)
-        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            raise StartError(str(error)) from error
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value

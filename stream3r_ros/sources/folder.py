@@ -3,52 +3,70 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from stream3r_ros.sources.frame import SourceError, SourceFrame
+from stream3r_ros.sources.frame import Skip, SourceError, SourceFrame
+from stream3r_ros.sources.left_out import OTHER_PICTURES, LeftOut, companions, describe
+from stream3r_ros.sources.ordering import in_natural_order
+from stream3r_ros.sources.ordering import natural_key as natural_key  # offered here too
 
-IMAGE_SUFFIXES = frozenset({'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp'})
+IMAGE_SUFFIXES = frozenset('.png .jpg .jpeg .bmp .tif .tiff .webp .ppm .pgm .pnm .jp2'.split())
+HEIC_SUFFIXES = frozenset({'.heic', '.heif', '.hif'})
+BROKEN_LINKS = 'links that lead nowhere'
+NO_HEIC = 'HEIC, which needs pip install pillow-heif'
+NO_IMAGES = 'of a kind that is not read from folders'
+NO_COLOUR_IMAGES = 'depth maps, masks or labels beside colour images'
 DEFAULT_RATE_HZ = 10.0
 ENCODED_FORMATS = {'JPEG': 'jpeg', 'MPO': 'jpeg', 'PNG': 'png'}
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """The images of a folder in the order a person would count them: 2.png before 10.png."""
+    """The images of a folder in the order a person would count them: 2.png before 10.png.
+
+    ``left_out`` are files that are no frames. A file that cannot be read is told to ``skip`` and
+    left out while the others are read; without ``skip`` it ends the reading.
+    """
 
     path: Path
     files: tuple[Path, ...]
     rate_hz: float = DEFAULT_RATE_HZ
+    left_out: tuple[LeftOut, ...] = ()
+    skip: Skip | None = None
 
     @staticmethod
-    def of_folder(path: Path, rate_hz: float | None = None) -> ImageFolder:
+    def of_folder(
+        path: Path, rate_hz: float | None = None, skip: Skip | None = None
+    ) -> ImageFolder:
         """List the images of a folder; raises SourceError when it has none."""
         try:
-            files = [
-                file
-                for file in path.iterdir()
-                if file.suffix.lower() in IMAGE_SUFFIXES
-                and file.is_file()
-                and not file.name.startswith('.')
-            ]
+            listed = [file for file in path.iterdir() if not file.name.startswith('.')]
         except OSError as error:
             raise SourceError(f'{path} cannot be listed: {error.strerror}') from error
+        files, left_out = _sorted_out(listed)
         if not files:
-            known = ', '.join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
-            raise SourceError(f'{path} holds no images ({known})')
-        return ImageFolder.of_files(path, files, rate_hz)
+            known = ', '.join(sorted(suffix[1:] for suffix in image_suffixes()))
+            others = ''.join(f'; {each}' for each in left_out)
+            raise SourceError(f'{path} holds no images ({known}){others}')
+        return ImageFolder.of_files(path, files, rate_hz, left_out, skip)
 
     @staticmethod
-    def of_files(path: Path, files: list[Path], rate_hz: float | None = None) -> ImageFolder:
+    def of_files(
+        path: Path,
+        files: list[Path],
+        rate_hz: float | None = None,
+        left_out: tuple[LeftOut, ...] = (),
+        skip: Skip | None = None,
+    ) -> ImageFolder:
         """Order files by their names, numbers by their value."""
-        ordered = sorted(files, key=lambda file: natural_key(file.name))
-        return ImageFolder(path, tuple(ordered), rate_hz or DEFAULT_RATE_HZ)
+        ordered = tuple(in_natural_order(files))
+        return ImageFolder(path, ordered, rate_hz or DEFAULT_RATE_HZ, left_out, skip)
 
     @property
     def name(self) -> str:
@@ -61,20 +79,67 @@ class ImageFolder:
         return len(self.files)
 
     def __iter__(self) -> Iterator[SourceFrame]:
-        """Read one image after the other."""
-        for index, file in enumerate(self.files):
-            image_rgb, encoded, encoded_format = read_image(file)
-            yield SourceFrame(
-                index, index / self.rate_hz, image_rgb, None, file.name, encoded, encoded_format
-            )
+        """Read one image after the other; a file that is skipped leaves a gap in the stamps."""
+        index = 0
+        for place, file in enumerate(self.files):
+            try:
+                image_rgb, encoded, encoded_format = read_image(file)
+            except SourceError as error:
+                if self.skip is None:
+                    raise
+                self.skip(file.name, str(error))
+                continue
+            stamp_s = place / self.rate_hz
+            yield SourceFrame(index, stamp_s, image_rgb, None, file.name, encoded, encoded_format)
+            index += 1
+        if index == 0:
+            raise SourceError(f'{self.path} holds no image that can be read')
 
 
-def natural_key(name: str) -> list[tuple[int, int | str]]:
-    """Split a name into words and numbers, for sorting."""
-    parts = re.split(r'(\d+)', name.lower())
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part] + [
-        (2, name)
-    ]
+def _sorted_out(listed: list[Path]) -> tuple[list[Path], tuple[LeftOut, ...]]:
+    """Tell images from what lies beside them."""
+    reasons: dict[str, list[str]] = {
+        reason: [] for reason in (BROKEN_LINKS, NO_HEIC, NO_IMAGES, NO_COLOUR_IMAGES)
+    }
+    files = []
+    for file in listed:
+        suffix = file.suffix.lower()
+        if _is_broken_link(file):
+            reasons[BROKEN_LINKS].append(file.name)
+        elif not file.is_file():
+            continue
+        elif suffix in image_suffixes():
+            files.append(file)
+        elif suffix in HEIC_SUFFIXES:
+            reasons[NO_HEIC].append(file.name)
+        elif suffix in OTHER_PICTURES:
+            reasons[NO_IMAGES].append(file.name)
+    beside = companions(files)
+    reasons[NO_COLOUR_IMAGES] = [file.name for file in beside]
+    return [file for file in files if file not in beside], describe(reasons)
+
+
+def _is_broken_link(file: Path) -> bool:
+    try:
+        return file.is_symlink() and not file.exists()
+    except OSError:  # a link to itself, before Python 3.13
+        return True
+
+
+def image_suffixes() -> frozenset[str]:
+    """Give the endings of the images that can be read here, HEIC among them with pillow-heif."""
+    return IMAGE_SUFFIXES | (HEIC_SUFFIXES if can_read_heic() else frozenset())
+
+
+@cache
+def can_read_heic() -> bool:
+    """Let Pillow read HEIC if pillow-heif is installed, and tell whether it is."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
 
 
 def read_image(file: Path) -> tuple[np.ndarray, bytes | None, str | None]:
@@ -82,6 +147,7 @@ def read_image(file: Path) -> tuple[np.ndarray, bytes | None, str | None]:
 
     Also gives the file's own bytes and their format where these show the same picture.
     """
+    can_read_heic()  # a .jpg may be one
     try:
         data = file.read_bytes()
         with Image.open(io.BytesIO(data)) as picture:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
+from stream3r_ros.sources.left_out import LeftOut
+
+Skip = Callable[[str, str], None]
+"""Told the name of a file or frame that cannot be read, and the sentence that says why."""
 
 
 class SourceError(ValueError):
@@ -39,8 +44,12 @@ class FrameSource(Protocol):
     """A sequence of frames that can be iterated again and again, one frame in memory at a time.
 
     `frame_count` is None where it is unknown or endless. Iterating raises SourceError when a
-    frame cannot be read.
+    frame cannot be read, unless the source was opened with something to tell that to.
     """
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Give what lies there and is no frame."""
 
     @property
     def name(self) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream3r_ros.sources.folder import IMAGE_SUFFIXES, ImageFolder
-from stream3r_ros.sources.frame import FrameSource, SourceError
+from stream3r_ros.sources.folder import HEIC_SUFFIXES, ImageFolder, image_suffixes
+from stream3r_ros.sources.frame import FrameSource, Skip, SourceError
 
 SYNTHETIC_PREFIX = 'synthetic:'
 
@@ -16,13 +16,15 @@ def open_source(
     synthetic_hw: tuple[int, int] = (480, 640),
     synthetic_frames: int | None = None,
     rate_hz: float | None = None,
+    skip: Skip | None = None,
 ) -> FrameSource:
     """Open a folder of images, one image, a video file, `synthetic:SEED` or `synthetic:SEED/PATH`.
 
     PATH is the seed of another way through the room than its own. `synthetic_hw` and
     `synthetic_frames` (None: endless) shape the synthetic room. `rate_hz` replaces the nominal
-    rate of images and of the room; a video keeps its own. Raises SourceError with one sentence
-    when there is nothing to read there.
+    rate of images and of the room; a video keeps its own. `skip` is told what cannot be read,
+    and the rest is read; without it that is an error. Raises SourceError with one sentence when
+    there is nothing to read there.
     """
     if rate_hz is not None and not rate_hz > 0:
         raise SourceError(f'the rate is {rate_hz}, expected more than 0 frames per second')
@@ -34,12 +36,12 @@ def open_source(
             f'{spec} does not exist: expected a folder of images, a video or synthetic:SEED'
         )
     if path.is_dir():
-        return ImageFolder.of_folder(path, rate_hz)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageFolder.of_folder(path, rate_hz, skip)
+    if path.suffix.lower() in image_suffixes() | HEIC_SUFFIXES:
         return ImageFolder.of_files(path, [path], rate_hz)
     from stream3r_ros.sources.video import VideoFile
 
-    return VideoFile.open(path)
+    return VideoFile.open(path, skip)
 
 
 def _open_synthetic(

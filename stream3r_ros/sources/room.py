@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from stream3r_ros.sources.frame import SourceFrame
+from stream3r_ros.sources.left_out import LeftOut
 from stream3r_ros.synthetic import CameraPath, SyntheticSequence
 
 DEFAULT_RATE_HZ = 15.0
@@ -29,6 +30,7 @@ class RoomWalk:
     """A walk through a synthetic room; the room is built when the first frame is read."""
 
     sequence: SyntheticSequence
+    left_out: tuple[LeftOut, ...] = ()
 
     @staticmethod
     def of(

@@ -43,6 +43,8 @@ def test_it_runs_as_a_module_and_knows_its_version():
         (['run', 'x', '--out', 'y', '--frames', '0'], "'0' is no whole number above 0"),
         (['run', 'x', '--out', 'y', '--frames', '-3'], "'-3' is no whole number above 0"),
         (['run', 'x', '--out', 'y', '--every', '1.5'], "'1.5' is no whole number above 0"),
+        (['train', 'x', '--out', 'y', '--steps', '-5'], "'-5' is no whole number above 0"),
+        (['train', 'x', '--out', 'y', '--threads', '-1'], "'-1' is no whole number from 0"),
         (['run', 'x', '--out', 'y', '--voxel', '0'], "'0' is no length above 0"),
         (['run', 'x', '--out', 'y', '--voxel', 'nan'], "'nan' is no length above 0"),
         (['run', 'x', '--out', 'y', '--confidence', '100%'], "'100' is no percentage"),

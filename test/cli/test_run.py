@@ -215,7 +215,7 @@ def test_overwriting_spares_a_depth_folder_that_is_not_ours(images, tmp_path, ca
 def test_a_failure_in_the_middle_leaves_everything_as_it_was(images, tmp_path, capsys):
     out = tmp_path / 'deep/out'
     (images / '3.png').write_bytes(b'damaged')
-    assert run(images, '--out', out) == 2
+    assert run(images, '--out', out, '--strict') == 2
     assert '3.png cannot be read as an image' in capsys.readouterr().err
     assert not (tmp_path / 'deep').exists()
 
@@ -225,17 +225,48 @@ def test_a_failed_overwrite_keeps_the_old_results(images, tmp_path):
     assert run(images, '--out', out) == 0
     before = {path: path.read_bytes() for path in out.rglob('*') if path.is_file()}
     (images / '3.png').write_bytes(b'damaged')
-    assert run(images, '--out', out, '--overwrite') == 2
+    assert run(images, '--out', out, '--overwrite', '--strict') == 2
     assert {path: path.read_bytes() for path in out.rglob('*') if path.is_file()} == before
 
 
 @pytest.mark.parametrize('mode', ['causal', 'full'])
 def test_images_of_two_sizes_are_refused_with_both(images, tmp_path, capsys, mode):
     Image.fromarray(picture(4, (50, 80, 3))).save(images / '4.png')
-    assert run(images, '--out', tmp_path / 'out', '--mode', mode) == 2
+    assert run(images, '--out', tmp_path / 'out', '--mode', mode, '--strict') == 2
     error = capsys.readouterr().err
     assert '4.png: image is 50 x 80' in error
     assert '60 x 80' in error
+
+
+def test_what_cannot_be_used_is_skipped_said_and_written_and_the_run_goes_on(
+    images, tmp_path, capsys
+):
+    Image.fromarray(picture(4, (50, 80, 3))).save(images / '4.png')
+    (images / '3.png').write_bytes(b'damaged')
+    (images / 'IMG_7.CR2').write_bytes(b'raw')
+    Image.fromarray(np.full((60, 80), 900, np.uint16)).save(images / '0_depth.png')
+    assert run(images, '--out', tmp_path / 'out') == 0
+    summary = json.loads((tmp_path / 'out/summary.json').read_text())
+    assert summary['skipped'] == 2
+    assert [each['name'] for each in summary['skipped_names']] == ['3.png', '4.png']
+    assert [(each['count'], each['names']) for each in summary['left_out']] == [
+        (1, ['IMG_7.CR2']), (1, ['0_depth.png']),
+    ]  # fmt: skip
+    error = capsys.readouterr().err
+    assert '3.png cannot be read as an image' in error and '4.png: image is 50 x 80' in error
+    assert '2 images were skipped, named in summary.json' in error
+    assert 'IMG_7.CR2' in error and '0_depth.png' in error
+
+
+def test_where_most_images_have_another_size_than_the_first_the_run_says_so(
+    images, tmp_path, capsys
+):
+    for number in range(1, 9):
+        Image.fromarray(picture(number, (50, 80, 3))).save(images / f'9{number}.png')
+    for file in sorted(images.iterdir())[1:5]:
+        file.unlink() if not file.name.startswith('9') else None
+    assert run(images, '--out', tmp_path / 'out') == 2
+    assert 'leave the first images out' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

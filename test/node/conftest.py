@@ -41,3 +41,18 @@ def robot(shared_robot):
     shared_robot.reset_stream()
     shared_robot.clear()
     return shared_robot
+
+
+@pytest.fixture(scope='session')
+def large_weights(tmp_path_factory):
+    """Give a file of the published size, which takes seconds to load."""
+    import torch
+    from checkpoint_files import write_sparse_safetensors
+
+    from stream3r_ros.network import NetworkConfig, Stream3R
+
+    with torch.device('meta'):
+        state = Stream3R(NetworkConfig()).state_dict()
+    path = tmp_path_factory.mktemp('weights') / 'large.safetensors'
+    write_sparse_safetensors(path, {key: tuple(value.shape) for key, value in state.items()})
+    return path

@@ -3,25 +3,11 @@
 import threading
 
 import pytest
-import torch
-from checkpoint_files import write_sparse_safetensors
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from node_harness import NodeProcess, Participant, picture, wait_until
 
-from stream3r_ros.network import NetworkConfig, Stream3R
-
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(scope='module')
-def large_weights(tmp_path_factory):
-    """Give a file of the published size, which takes seconds to load."""
-    with torch.device('meta'):
-        state = Stream3R(NetworkConfig()).state_dict()
-    path = tmp_path_factory.mktemp('weights') / 'large.safetensors'
-    write_sparse_safetensors(path, {key: tuple(value.shape) for key, value in state.items()})
-    return path
 
 
 def test_other_services_answer_while_the_network_is_being_loaded(own_domain, large_weights):

@@ -108,6 +108,7 @@ def test_camera_info_is_heard_whether_it_is_latched_or_not(scene, qos):
     made, heard = scene.hear(CameraInfo, '/camera_info', is_latched=True)
 
     def holds():
+        made.adapt()
         if qos is not LATCHED:
             publisher.publish(CameraInfo(height=3))
         return heard
@@ -115,6 +116,32 @@ def test_camera_info_is_heard_whether_it_is_latched_or_not(scene, qos):
     scene.spin_until(holds)
     assert heard[0].height == 3
     assert made.qos_problem == ''
+    # Who does not latch is not asked to, and has no incompatible subscriber to warn of.
+    asked = [
+        info.qos_profile.durability
+        for info in scene.driver.get_subscriptions_info_by_topic('/camera_info')
+    ]
+    assert (DurabilityPolicy.TRANSIENT_LOCAL in asked) == (qos is LATCHED)
+
+
+def test_a_latched_subscription_goes_with_the_publisher_that_latched(scene):
+    made, _ = scene.hear(CameraInfo, '/camera_info', is_latched=True)
+    publisher = scene.driver.create_publisher(CameraInfo, '/camera_info', LATCHED)
+
+    def is_asked(expected):
+        def holds():
+            made.adapt()
+            infos = scene.driver.get_subscriptions_info_by_topic('/camera_info')
+            durabilities = [info.qos_profile.durability for info in infos]
+            return len(durabilities) == 1 + expected
+
+        return holds
+
+    scene.spin_until(is_asked(True))
+    scene.driver.destroy_publisher(publisher)
+    scene.spin_until(is_asked(False))
+    made.unsubscribe()
+    scene.spin_until(lambda: not scene.driver.get_subscriptions_info_by_topic('/camera_info'))
 
 
 def test_a_publisher_that_says_nothing_is_named_after_a_while(scene, monkeypatch):

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import yaml
 
+from stream3r_ros.node.declaration import descriptor
 from stream3r_ros.node.parameter_docs import as_markdown, as_yaml, with_table
 from stream3r_ros.node.parameters import PARAMETERS
+from stream3r_ros.node.programs import PROGRAMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +36,7 @@ def test_the_readme_shows_the_table():
 
 
 def test_every_parameter_is_described_and_its_default_allowed():
-    for parameter in PARAMETERS:
+    for parameter in [each for program in PROGRAMS.values() for each in program.parameters]:
         assert parameter.description
         assert parameter.problem(parameter.default) is None
-        assert parameter.descriptor().read_only is not parameter.live
+        assert descriptor(parameter).read_only is not parameter.live

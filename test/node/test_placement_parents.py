@@ -30,7 +30,8 @@ def test_without_a_base_the_camera_is_published_and_one_sentence_says_why():
     assert only(placed)[:2] == ('odom', 'eye')
     np.testing.assert_allclose(placed.pose, BODY_FROM_OPTICAL, atol=1e-12)
     for word in ('frames.base', "'base_link'", "'eye'"):
-        assert word in placed.problem
+        assert word in placed.hints[0]
+    assert placed.problem is None and len(placed.hints) == 1
 
 
 def test_what_is_sent_of_a_camera_alone_is_known_as_the_nodes_own():

@@ -111,7 +111,7 @@ def test_the_synthetic_room_tells_the_truth_of_each_image(own_domain):
         Listener(own_domain) as listener,
         play(
             own_domain, source='synthetic:3/5', rate=15.0, frames=3, image_width=80,
-            image_height=60,
+            image_height=60, frame_prefix='r1/',
         ) as player,
     ):  # fmt: skip
         assert player.wait() == 0
@@ -122,7 +122,8 @@ def test_the_synthetic_room_tells_the_truth_of_each_image(own_domain):
         for image, pose, depth, true in heard:
             assert image.header == depth.header
             assert image.header.stamp == pose.header.stamp
-            assert (pose.header.frame_id, depth.encoding) == ('source_world', '32FC1')
+            assert (pose.header.frame_id, depth.encoding) == ('r1/source_world', '32FC1')
+            assert image.header.frame_id == 'r1/camera_optical_frame'
             np.testing.assert_array_equal(depth_array(depth), true.depth_m)
             np.testing.assert_allclose(pose_matrix(pose.pose), true.world_from_camera, atol=1e-9)
 

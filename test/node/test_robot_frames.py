@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
 from node_harness import picture
 from robot import (
     OPTICAL,
@@ -154,6 +155,11 @@ def test_a_missing_base_is_named_once_and_the_camera_goes_on_without_it(own_doma
         output = process.wait_for_output("frames.base 'chassis'")
         assert output.count('TF knows no way') == 1
         robot.answer(stamp, 'points')
+        robot.reset_stream()
+        for transition in ('DEACTIVATE', 'CLEANUP', 'CONFIGURE', 'ACTIVATE'):
+            assert robot.transition(getattr(Transition, f'TRANSITION_{transition}'))
+        publish_until(robot, lambda stamp: frames_heard(robot, stamp), 'a transform of a new one')
+        assert process.output().count('TF knows no way') == 1
 
 
 def test_names_get_the_prefix_and_a_frame_from_the_header_does_not(own_domain):

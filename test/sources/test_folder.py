@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stream3r_ros.sources import SourceError, open_source
+from stream3r_ros.sources import SourceError, folder, open_source
 
 STATIC_ROOM = Path(__file__).parents[3] / 'shared/examples/static_room'
 
@@ -38,6 +38,107 @@ def test_images_come_in_natural_order_with_stamps_at_the_rate(tmp_path):
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
     assert (source.frame_count, source.rate_hz) == (4, 4.0)
     assert np.array_equal(frames[2].image_rgb, picture(10))
+
+
+ORDERS = (
+    ('img_2.png', 'img_10.png'),
+    ('IMG_9.JPG', 'img_10.jpg'),
+    ('frame-1.png', 'frame-2.png', 'frame-10.png'),
+    ('0.5.png', '0.75.png', '1.0.png', '1.25.png'),
+    ('1305031102.0.png', '1305031102.05.png', '1305031102.1.png', '1305031102.15.png'),
+    ('12.5.png', '12.50001.png'),
+    ('1_0.png', '1_5.png', '1_10.png'),
+    ('1e-05.png', '0.1.png'),
+    ('t0.9_a.png', 't0.95_a.png'),
+    ('left_1700000000.5.png', 'left_1700000000.55.png', 'left_1700000001.0.png'),
+    ('1700000000.123456788.png', '1700000000.123456789.png'),
+    ('v1.2.9.png', 'v1.2.10.png'),
+    ('2024-05-02.png', '2024-05-10.png'),
+    ('-2.5.png', '-1.png', '0.5.png'),
+    ('page1.8.png', 'page1.9.png', 'page1.10.png'),
+    ('scene2e10.png', 'scene3.png'),
+)
+
+
+@pytest.mark.parametrize('names', ORDERS, ids=lambda names: names[0])
+def test_numbers_in_names_count_by_their_value(tmp_path, names):
+    for name in sorted(names):
+        save(tmp_path / name, picture())
+    assert [frame.name for frame in open_source(str(tmp_path))] == list(names)
+
+
+@pytest.mark.parametrize(
+    ('names', 'taken'),
+    [
+        (('frame-000000.color.jpg', 'frame-000000.depth.png', 'frame-000001.color.jpg',
+          'frame-000001.depth.png'), ('frame-000000.color.jpg', 'frame-000001.color.jpg')),
+        (('0000.jpg', '0000_depth.png', '0001.jpg', '0001_depth.png'), ('0000.jpg', '0001.jpg')),
+        (('rgb_1.png', 'depth_1.png', 'rgb_2.png', 'depth_2.png'), ('rgb_1.png', 'rgb_2.png')),
+        (('a1.jpg', 'a1.png'), ('a1.jpg',)),
+        (('depth_1.png', 'depth_2.png'), ('depth_1.png', 'depth_2.png')),
+        (('label.jpg', 'other.jpg'), ('label.jpg', 'other.jpg')),
+        (('1.png', '2.png'), ('1.png', '2.png')),
+    ],
+    ids=lambda names: names[0],
+)  # fmt: skip
+def test_depth_maps_beside_colour_images_are_no_frames(tmp_path, names, taken):
+    deep = np.full((12, 16), 900, np.uint16)
+    for name in names:
+        is_deep = name.endswith('.png') and not name.startswith('rgb')
+        save(tmp_path / name, deep if is_deep else picture())
+    source = open_source(str(tmp_path))
+    assert tuple(frame.name for frame in source) == taken
+    left = set(names) - set(taken)
+    assert {name for each in source.left_out for name in each.names} == left
+    if left:
+        assert 'depth maps, masks or labels beside colour images' in str(source.left_out[0])
+
+
+def test_what_is_left_out_is_counted_with_its_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, 'can_read_heic', lambda: False)
+    for number in range(3):
+        save(tmp_path / f'{number}.jpg', picture())
+        (tmp_path / f'{number}.HEIC').write_bytes(b'heic')
+    (tmp_path / 'gone.png').symlink_to(tmp_path / 'nowhere.png')
+    (tmp_path / 'loop.png').symlink_to(tmp_path / 'loop.png')
+    (tmp_path / 'raw.CR2').write_bytes(b'raw')
+    for litter in ('Thumbs.db', '.DS_Store', '._0.jpg', 'poses.txt'):
+        (tmp_path / litter).write_bytes(b'x')
+    source = open_source(str(tmp_path))
+    assert [frame.name for frame in source] == ['0.jpg', '1.jpg', '2.jpg']
+    assert [str(each) for each in source.left_out] == [
+        '2 files are left out, links that lead nowhere: gone.png, loop.png',
+        '3 files are left out, HEIC, which needs pip install pillow-heif: 0.HEIC, 1.HEIC, 2.HEIC',
+        '1 file is left out, of a kind that is not read from folders: raw.CR2',
+    ]
+
+
+def test_heic_is_read_where_pillow_heif_is_installed(tmp_path):
+    pillow_heif = pytest.importorskip('pillow_heif')
+    even = np.full((16, 32, 3), 90, np.uint8)
+    pillow_heif.from_pillow(Image.fromarray(even)).save(tmp_path / 'IMG_1.HEIC', quality=-1)
+    frame = only_frame(tmp_path)
+    assert np.abs(frame.image_rgb.astype(int) - 90).max() < 6
+    assert frame.encoded is None
+
+
+def test_a_file_that_cannot_be_read_is_skipped_and_said_and_the_others_are_read(tmp_path):
+    for number in range(4):
+        save(tmp_path / f'{number}.jpg', picture(number, (64, 64, 3)))
+    (tmp_path / '1.jpg').write_bytes((tmp_path / '1.jpg').read_bytes()[:900])
+    (tmp_path / '2.jpg').write_bytes(b'')
+    said: list[tuple[str, str]] = []
+    source = open_source(str(tmp_path), rate_hz=2.0, skip=lambda *what: said.append(what))
+    frames = list(source)
+    assert [(frame.name, frame.index, frame.stamp_s) for frame in frames] == [
+        ('0.jpg', 0, 0.0), ('3.jpg', 1, 1.5),
+    ]  # fmt: skip
+    assert [name for name, _ in said] == ['1.jpg', '2.jpg']
+    assert all('cannot be read as an image' in sentence for _, sentence in said)
+    (tmp_path / '0.jpg').write_bytes(b'')
+    (tmp_path / '3.jpg').write_bytes(b'')
+    with pytest.raises(SourceError, match='holds no image that can be read'):
+        list(source)
 
 
 def test_a_folder_can_be_read_again(tmp_path):

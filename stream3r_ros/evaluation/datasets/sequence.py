@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stream3r_ros.sources.folder import natural_key, read_image
+from stream3r_ros.sources.folder import read_image
+from stream3r_ros.sources.ordering import in_natural_order
 
 MOST_NAMED = 4
 
@@ -94,7 +95,7 @@ def choose(dataset: str, names: Sequence[str], only: Collection[str] | None) -> 
 
 def numbered(folder: Path, pattern: str) -> list[Path]:
     """List the files of a folder in the order of the numbers in their names."""
-    return sorted(folder.glob(pattern), key=lambda path: natural_key(path.name))
+    return in_natural_order(list(folder.glob(pattern)))
 
 
 def read_matrix(path: Path, shape: tuple[int, int] = (4, 4)) -> np.ndarray:
