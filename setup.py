@@ -19,7 +19,8 @@ setup(
     install_requires=[
         'huggingface_hub>=0.24',
         'numpy>=1.26,<3',
-        'opencv-python-headless>=4.8',
+        # pip's OpenCV hides the distribution's, and under a 5 Jazzy's cv_bridge fails.
+        'opencv-python-headless>=4.8,<5',
         'pillow>=10',
         'pyyaml>=6',
         'rich>=13',

@@ -13,6 +13,8 @@ from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchDescription
 
+CONFIG = Path(__file__).parents[1] / 'config'
+
 ARGUMENTS = (
     ('image', 'image', 'Name of the raw images, whether or not anybody publishes them'),
     ('image_transport', 'compressed', 'Parameter image_transport'),
@@ -21,6 +23,7 @@ ARGUMENTS = (
         [LaunchConfiguration('image'), '/compressed'],
         'Name of image/compressed',
     ),
+    ('rviz_config', str(CONFIG / 'stream3r_compressed.rviz'), 'RViz view'),
 )
 
 

@@ -108,7 +108,7 @@ STVL_LAYER = {
 }  # fmt: skip
 
 EKF = {
-    'frequency': float, 'sensor_timeout': float, 'two_d_mode': bool, 'publish_tf': bool,
+    'frequency': float, 'predict_to_current_time': bool, 'two_d_mode': bool, 'publish_tf': bool,
     'map_frame': str, 'odom_frame': str, 'base_link_frame': str, 'world_frame': str,
     'smooth_lagged_data': bool, 'history_length': float, 'odom0': str, 'odom0_config': list,
     'odom0_differential': bool, 'odom0_relative': bool, 'odom0_queue_size': int,

@@ -41,6 +41,10 @@ MANAGER = """
             assert done.result().success
     print(f'{node.get_fully_qualified_name()} has managed', flush=True)
 """
+RVIZ = """
+    import sys
+    print('opens', *sys.argv[1:], file=sys.stderr, flush=True)
+"""
 STATIC_TRANSFORM = """
     import sys
     print('transform', *sys.argv[1:], file=sys.stderr, flush=True)

@@ -117,6 +117,13 @@ def test_the_filter_owns_odom_to_base_and_fuses_no_length():
     assert [at for at, used in enumerate(values['odom0_config']) if used] == [yaw_rate]
 
 
+def test_the_filter_answers_at_its_own_rate_and_takes_images_that_come_late():
+    values = section('ekf.yaml', '/**/ekf_filter_node')
+    assert values['predict_to_current_time'], 'else it publishes at the rate of the images'
+    latency_s = 1.0
+    assert values['smooth_lagged_data'] and values['history_length'] > latency_s
+
+
 def test_rtabmap_pairs_equal_stamps_and_has_the_map_frame_to_itself():
     values, ours = section('rtabmap.yaml', '/**/rtabmap'), section('rtabmap.yaml', '/**/stream3r')
     assert not values['approx_sync'] and values['publish_tf']
@@ -150,7 +157,8 @@ def test_a_view_asks_for_topics_as_they_are_published(view):
             assert latched == (name in TRANSIENT_LOCAL)
             assert topic['Reliability Policy'] == 'Reliable'
         elif name in SUBSCRIBED:
-            assert kind == SUBSCRIBED[name]
+            given = SUBSCRIBED[name].replace('Compressed', '')  # RViz's own transport unpacks it
+            assert kind == given
             assert topic['Reliability Policy'] == 'Best Effort'
         else:
             assert name.split('/')[0] in ('local_costmap', 'global_costmap', 'plan')
@@ -162,6 +170,58 @@ def test_a_view_stands_still_in_the_odom_frame(view, parameters):
     manager = yaml.safe_load(view.read_text())['Visualization Manager']
     assert manager['Global Options']['Fixed Frame'] == parameters['frames.odom'].default
     assert 'rviz_default_plugins/TF' in [display['Class'] for display in displays(view)]
+
+
+def window(view: Path) -> dict:
+    return yaml.safe_load(view.read_text())['Window Geometry']
+
+
+def docks(view: Path) -> dict[str, bool]:
+    """Give the docks of a window's saved state, with whether they are shown.
+
+    Each is the byte 0xfb, the name's length and the name in UTF-16, and a byte for shown.
+    """
+    state = bytes.fromhex(window(view)['QMainWindow State'])
+    found = {}
+    for match in re.finditer(b'\xfb\x00\x00\x00(.)', state, re.DOTALL):
+        end = match.end() + match[1][0]
+        found[state[match.end() : end].decode('utf-16-be')] = bool(state[end])
+    return found
+
+
+@pytest.mark.parametrize('view', VIEWS, ids=lambda path: path.name)
+def test_the_docks_of_a_view_are_its_panels_and_its_images_and_show_what_is_enabled(view):
+    panels = yaml.safe_load(view.read_text())['Panels']
+    expected = {panel['Name']: True for panel in panels} | {
+        display['Name']: display['Enabled']
+        for display in displays(view)
+        if display['Class'] == 'rviz_default_plugins/Image'
+    }
+    assert docks(view) == expected
+    # RViz reads these two from memory that nobody has set, where they are absent.
+    assert not window(view)['Hide Left Dock'] and not window(view)['Hide Right Dock']
+
+
+@pytest.mark.parametrize('view', VIEWS, ids=lambda path: path.name)
+def test_a_path_is_a_band_and_a_pose_is_axes(view):
+    by_kind = {display['Class'].split('/')[1]: display for display in displays(view)}
+    assert by_kind['Path']['Line Style'] == 'Billboards' and by_kind['Path']['Line Width'] > 0
+    for kind, nested in (('PoseWithCovariance', False), ('Odometry', True)):
+        display = by_kind.get(kind)
+        if display is None:
+            continue
+        shape = display['Shape'] if nested else display
+        assert shape['Value' if nested else 'Shape'] == 'Axes'
+        assert (shape['Axes Length'], shape['Axes Radius']) == (0.3, 0.03)
+
+
+def test_the_view_for_compressed_images_differs_by_the_topic_of_the_camera_alone():
+    def without_title(name):
+        return (CONFIG / name).read_text().partition('\n')[2]
+
+    raw, compressed = map(without_title, ('stream3r.rviz', 'stream3r_compressed.rviz'))
+    assert compressed == raw.replace('Value: image\n', 'Value: image/compressed\n')
+    assert compressed != raw
 
 
 def test_shared_memory_has_room_for_the_largest_default_image():

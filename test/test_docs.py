@@ -93,7 +93,7 @@ def test_launch_files_show_commands_with_arguments_that_exist():
 def test_commands_join_topics_of_one_type(page):
     kinds = REMAPPED.get(page.stem, {})
     for theirs, ours in re.findall(r'-r (\S+):=(\S+)', page.read_text()):
-        if theirs != '__node':
+        if not theirs.startswith('__'):
             assert ours.startswith('/camera/') or PUBLISHED[ours] == kinds[theirs]
 
 
@@ -111,7 +111,7 @@ def test_every_name_in_a_page_is_one_of_ours_or_theirs(page, parameters):
     known = {*parameters, *arguments('bag.launch.py'), *arguments('nav2.launch.py')}
     known |= {*status, *theirs, *PASSING}
     named = re.findall(r'`([a-z][a-z0-9]*(?:[_.][a-z0-9]+)+)`', page.read_text())
-    files = re.compile(r'.*\.(py|yaml|xml|md)')
+    files = re.compile(r'.*\.(py|yaml|xml|md|rviz)')
     assert not [name for name in named if name not in known and not files.fullmatch(name)]
 
 

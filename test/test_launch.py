@@ -20,7 +20,7 @@ from lifecycle_msgs.srv import GetState  # noqa: E402
 from node_harness import free_domain, wait_until  # noqa: E402
 from rcl_interfaces.srv import GetParameters  # noqa: E402
 from rclpy.node import Node  # noqa: E402
-from stand_ins import BAG, MANAGER, STATIC_TRANSFORM, write_package, write_program  # noqa: E402
+from stand_ins import BAG, MANAGER, RVIZ, STATIC_TRANSFORM, write_package, write_program  # noqa: E402
 
 SHARED = ('/tf', '/tf_static', '/diagnostics', '/parameter_events', '/rosout', '/clock')
 
@@ -297,10 +297,17 @@ def test_a_bag_is_not_waited_for_when_the_node_has_ended(tmp_path, domain):
 
 
 def test_compressed_images_are_named_as_image_transport_does(tmp_path, domain, ask):
-    given = ['image:=/camera/image_raw', 'camera_info:=/camera/camera_info']
-    with Launched(tmp_path / 'log', domain, ['compressed.launch.py', *given]):
+    write_package(tmp_path / 'rviz', 'rviz2', 'rviz2', RVIZ)
+    prefix = ('AMENT_PREFIX_PATH', tmp_path / 'rviz')
+    given = ['image:=/camera/image_raw', 'camera_info:=/camera/camera_info', 'rviz:=true']
+    files = ['compressed.launch.py', *given]
+    with Launched(tmp_path / 'log', domain, files, prefixes=(prefix,)) as run:
         wait_until(lambda: ask.reliability('/camera/image_raw/compressed'), 'subscribed')
         assert not ask.reliability('/camera/image_raw')
+        wait_until(lambda: 'opens' in run.output(), 'RViz')
+        opened = run.output().split('opens ')[1].splitlines()[0]
+    assert 'stream3r_compressed.rviz' in opened
+    assert 'image/compressed:=/camera/image_raw/compressed' in opened
 
 
 def test_a_lifecycle_manager_brings_the_node_up(tmp_path, domain, ask):

@@ -9,6 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from stream3r_ros.images.file_header import PNG_HEADER_BYTES, is_deep_png, read_file_header
 from stream3r_ros.images.sample_bits import in_eight_bits
+from stream3r_ros.node.cv_bridge_trial import cv_bridge_trouble
 from stream3r_ros.node.messages import fill
 
 IN_PLACE = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1}
@@ -202,18 +203,14 @@ def _read_planes(message: Image, encoding: str) -> np.ndarray:
 
 
 def _through_cv_bridge(message: Image, encoding: str, bits: int = 0) -> np.ndarray:
-    try:
-        from cv_bridge import CvBridgeError
+    trouble = cv_bridge_trouble()
+    if trouble:
+        raise ImageError(f"encoding '{message.encoding}' needs cv_bridge: {trouble}")
+    from cv_bridge import CvBridgeError
 
-        bridge = _bridge()
-    except ImportError as error:
-        raise ImageError(
-            f"encoding '{message.encoding}' needs cv_bridge: install ros-$ROS_DISTRO-cv-bridge "
-            f'(one that was built for numpy {np.__version__.split(".")[0]})'
-        ) from error
     tidy = _tidy(message, encoding, bits)
     try:
-        return bridge.imgmsg_to_cv2(tidy, 'rgb8')[:, : message.width]
+        return _bridge().imgmsg_to_cv2(tidy, 'rgb8')[:, : message.width]
     except (CvBridgeError, cv2.error, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ImageError(f"encoding '{message.encoding}' cannot be read: {reason}") from error

@@ -28,6 +28,8 @@ SETTLE_S = 1.0
 REMEMBERED = 64
 TF_TOLERANCE_S = 1.0
 """Transforms that are older than the last one by up to this are late."""
+SINGLE_ENTRY = re.compile(r'at time (?P<asked>\S+), but only time (?P<only>\S+) is in the buffer')
+"""What tf2 says, with seconds, of a frame of which it has one transform."""
 FARTHEST = 1e9
 """Units of length beyond which a translation is a defect, not a place."""
 
@@ -261,6 +263,13 @@ def _why_not_then(tf2_says: str) -> str:
         return 'its newest data is older than the image'
     if 'into the past' in tf2_says:
         return 'its oldest data is newer than the image'
+    single = SINGLE_ENTRY.search(tf2_says)
+    if single:
+        side = 'older' if float(single['only']) < float(single['asked']) else 'newer'
+        return (
+            f'it was sent once, and that is {side} than the image: what never moves belongs to '
+            f'/tf_static, what moves is sent again and again'
+        )
     return 'it has no data around the time of the image'
 
 

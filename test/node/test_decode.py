@@ -10,6 +10,7 @@ import pytest
 from node_harness import image_message, picture_rgb
 from sensor_msgs.msg import Image
 
+from stream3r_ros.node.cv_bridge_trial import cv_bridge_trouble
 from stream3r_ros.node.decode import ImageError, decode_image
 from stream3r_ros.node.sample_range import SampleRange
 
@@ -231,3 +232,26 @@ def test_a_camera_that_never_passes_a_quarter_of_its_range_is_told_once_what_fit
     assert looked([full, full, bright, full, full]) == []
     dark = np.zeros((6, 8), np.uint8)
     assert looked([dark] * 9, encoding='mono8') == []
+
+
+BROKEN = {
+    'import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)': r"ends by signal 11 .*'numpy<2'",
+    'raise ImportError("numpy.core.multiarray failed to import")': r"fails \(.*'numpy<2'",
+    'raise ImportError("libopencv_core.so.406: no such file")': 'install ros-.*libopencv_core',
+}
+
+
+@pytest.mark.parametrize('source', BROKEN)
+def test_a_cv_bridge_that_would_end_the_process_is_refused_in_one_sentence(
+    source, tmp_path, monkeypatch
+):
+    (tmp_path / 'cv_bridge.py').write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    cv_bridge_trouble.cache_clear()
+    try:
+        with pytest.raises(
+            ImageError, match=f"encoding 'mono16' needs cv_bridge: .*{BROKEN[source]}"
+        ):
+            decode_image(image_message(np.zeros((4, 6), np.uint16), 'mono16'), MANY)
+    finally:
+        cv_bridge_trouble.cache_clear()

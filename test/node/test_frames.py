@@ -69,10 +69,29 @@ def test_unknown_and_unconnected_frames_are_absent():
 
 
 def test_a_frame_without_data_at_the_time_is_not_absent():
-    tree = FrameTree(buffer_of(transform('base', 'eye', seconds=1)))
+    tree = FrameTree(buffer_of(*(transform('base', 'eye', seconds=at) for at in (1, 1.5))))
     answer = tree.lookup('base', 'eye', stamp(2))
-    assert answer.matrix is None and not answer.absent and 'older than the image' in answer.reason
-    assert 'newer than the image' in tree.lookup('base', 'eye', stamp(0.5)).reason
+    assert answer.matrix is None and not answer.absent
+    assert answer.reason == 'its newest data is older than the image'
+    assert (
+        tree.lookup('base', 'eye', stamp(0.5)).reason == 'its oldest data is newer than the image'
+    )
+
+
+def test_a_frame_that_was_sent_once_on_tf_is_pointed_to_tf_static():
+    tree = FrameTree(buffer_of(transform('base', 'eye', seconds=10)))
+    late, early = (tree.lookup('base', 'eye', stamp(at)) for at in (11, 9.5))
+    assert not late.absent and not early.absent
+    assert 'sent once, and that is older than the image' in late.reason
+    assert 'sent once, and that is newer than the image' in early.reason
+    assert '/tf_static' in late.reason
+
+
+def test_a_frame_of_which_nothing_is_left_has_no_data_and_is_not_absent():
+    tree = FrameTree(buffer_of(transform('base', 'eye', seconds=1)))
+    tree.forget_moving()
+    answer = tree.lookup('base', 'eye', stamp(1))
+    assert not answer.absent and answer.reason == 'it has no data around the time of the image'
 
 
 def test_the_reason_is_the_same_at_every_stamp_so_that_it_can_be_throttled():

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import yaml
 
 rclpy = pytest.importorskip('rclpy', reason='needs ROS 2 or `. tools/activate.sh`')
 
@@ -15,10 +16,12 @@ from cv_bridge import CvBridge, CvBridgeError  # noqa: E402
 from geometry_msgs.msg import TransformStamped  # noqa: E402
 from rclpy.duration import Duration  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image, PointField  # noqa: E402
 from sensor_msgs_py import point_cloud2  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
+from tf2_msgs.msg import TFMessage  # noqa: E402
 from transforms3d import euler, quaternions  # noqa: E402
 
 SECOND = 10**9
@@ -87,6 +90,20 @@ def test_inverse_undoes_a_rigid_motion():
     np.testing.assert_allclose(undone, np.eye(4), atol=1e-12)
 
 
+def test_most_quaternions_come_as_tuples_and_matrices_are_4_x_4():
+    quat_xyzw = tft.quaternion_from_euler(0.1, 0.2, 0.3)
+    matrix = tft.quaternion_matrix(quat_xyzw)
+    for found in (
+        quat_xyzw,
+        tft.quaternion_from_matrix(matrix),
+        tft.quaternion_multiply(quat_xyzw, quat_xyzw),
+    ):
+        assert isinstance(found, tuple)
+    np.testing.assert_allclose(tft.quaternion_from_matrix(2.5 * matrix), quat_xyzw)
+    with pytest.raises(ValueError):
+        tft.quaternion_from_matrix(matrix[:3, :3])
+
+
 # sensor_msgs_py
 
 
@@ -110,7 +127,7 @@ def some_points(random, count):
 
 def test_a_structured_cloud_comes_back_with_its_padding(random):
     points = some_points(random, 50)
-    cloud = point_cloud2.create_cloud(Header(frame_id='camera'), xyz_rgb_fields(), points, step=32)
+    cloud = point_cloud2.create_cloud(Header(frame_id='camera'), xyz_rgb_fields(), points, 32)
     assert (cloud.width, cloud.height, cloud.point_step, cloud.row_step) == (50, 1, 32, 1600)
     assert isinstance(cloud.data, array.array)
     back = point_cloud2.read_points(cloud)
@@ -142,14 +159,36 @@ def test_nan_points_are_left_out_on_demand():
     assert point_cloud2.read_points(cloud, uvs=[2, 0])['z'].tolist() == [2, 1]
 
 
+def test_nan_points_of_a_cloud_that_says_it_is_dense_stay():
+    points = np.array([[0, 0, 1], [np.nan, 0, 1]], np.float32)
+    cloud = point_cloud2.create_cloud_xyz32(Header(), points)
+    cloud.is_dense = True
+    assert len(point_cloud2.read_points(cloud, skip_nans=True)) == 2
+
+
+def test_bytes_in_the_other_order_are_swapped_in_the_message_itself():
+    cloud = point_cloud2.create_cloud_xyz32(Header(), [(1.0, 2.0, 3.0)])
+    native = bytes(cloud.data)
+    cloud.data = array.array('B', np.frombuffer(native, '>f4').astype('<f4').tobytes())
+    cloud.is_bigendian = not cloud.is_bigendian
+    assert point_cloud2.read_points(cloud)['y'].tolist() == [2.0]
+    assert bytes(cloud.data) == native
+
+
+def test_fields_that_make_no_point_are_refused():
+    x = PointField(name='x', offset=0, datatype=PointField.FLOAT32, count=1)
+    nothing = PointField(name='y', offset=4, datatype=PointField.FLOAT32, count=0)
+    for fields in ([x, x], [nothing]):
+        with pytest.raises(AssertionError):
+            point_cloud2.dtype_from_fields(fields)
+
+
 def test_the_first_axis_of_an_organised_array_is_the_width(random):
     rows, columns = 3, 5
     points = some_points(random, rows * columns)
-    trap = point_cloud2.create_cloud(
-        Header(), xyz_rgb_fields(), points.reshape(rows, columns), step=32
-    )
+    trap = point_cloud2.create_cloud(Header(), xyz_rgb_fields(), points.reshape(rows, columns), 32)
     assert (trap.width, trap.height) == (rows, columns)
-    flat = point_cloud2.create_cloud(Header(), xyz_rgb_fields(), points, step=32)
+    flat = point_cloud2.create_cloud(Header(), xyz_rgb_fields(), points, 32)
     assert flat.data == trap.data
 
 
@@ -278,8 +317,50 @@ def test_what_does_not_fit_is_refused():
     short.height = 5
     with pytest.raises(TypeError):
         bridge.imgmsg_to_cv2(short)
+
+
+def test_what_cannot_be_decoded_is_none_and_converts_to_nothing():
+    bridge, nonsense = CvBridge(), CompressedImage(format='jpeg', data=b'nonsense')
+    assert bridge.compressed_imgmsg_to_cv2(nonsense) is None
     with pytest.raises(CvBridgeError):
-        bridge.compressed_imgmsg_to_cv2(CompressedImage(format='jpeg', data=b'nonsense'))
+        bridge.compressed_imgmsg_to_cv2(nonsense, 'rgb8')
+    with pytest.raises(cv2.error):
+        bridge.compressed_imgmsg_to_cv2(CompressedImage(format='jpeg'))
+
+
+@pytest.mark.parametrize(('dtype', 'channels'), [(np.uint8, 1), (np.uint16, 1), (np.uint8, 4)])
+def test_a_file_is_decoded_as_it_is_stored_and_converted_as_if_it_were_bgr8(
+    random, dtype, channels
+):
+    bridge, shape = CvBridge(), (10, 12) if channels == 1 else (10, 12, channels)
+    pixels = random.integers(0, 256, size=shape).astype(dtype)
+    message = CompressedImage(format='png', data=cv2.imencode('.png', pixels)[1].tobytes())
+    np.testing.assert_array_equal(bridge.compressed_imgmsg_to_cv2(message), pixels)
+    np.testing.assert_array_equal(bridge.compressed_imgmsg_to_cv2(message, 'bgr8'), pixels)
+    if channels == 1:
+        with pytest.raises(CvBridgeError):
+            bridge.compressed_imgmsg_to_cv2(message, 'mono8')
+
+
+def test_a_colour_becomes_a_plain_type_of_as_many_channels():
+    bridge, grey = CvBridge(), image_message(np.array([[0, 1, 200]], np.uint8), 'mono8')
+    assert bridge.imgmsg_to_cv2(grey, '16UC1').tolist() == [[0, 257, 51400]]
+    assert bridge.imgmsg_to_cv2(grey, '8SC1').tolist() == [[0, 1, 127]]
+    assert bridge.imgmsg_to_cv2(grey, '32FC1').tolist() == [[0, 1, 200]]
+    with pytest.raises(CvBridgeError):
+        bridge.imgmsg_to_cv2(grey, '8UC3')
+
+
+def test_an_image_without_pixels_converts_to_none():
+    empty = Image(height=0, width=6, encoding='rgb8', step=18)
+    assert CvBridge().imgmsg_to_cv2(empty).shape == (0, 6, 3)
+    assert CvBridge().imgmsg_to_cv2(empty, 'rgb8') is None
+
+
+def test_a_step_that_is_too_short_costs_columns():
+    message = image_message(np.zeros((4, 6), np.uint8), 'mono8')
+    message.width = 9
+    assert CvBridge().imgmsg_to_cv2(message).shape == (4, 6)
 
 
 # tf2_ros
@@ -336,7 +417,7 @@ def test_between_two_times_position_is_linear_and_rotation_a_slerp():
 
 def test_a_slerp_takes_the_short_way():
     quat_xyzw = tft.quaternion_from_euler(0, 0, 0.4)
-    buffer = filled(stamped('a', 'b', 1), stamped('a', 'b', 2, quat_xyzw=-quat_xyzw))
+    buffer = filled(stamped('a', 'b', 1), stamped('a', 'b', 2, quat_xyzw=[-q for q in quat_xyzw]))
     q = buffer.lookup_transform('a', 'b', at(1.5)).transform.rotation
     assert 2 * np.arctan2(q.z, q.w) % np.pi == pytest.approx(0.2)
 
@@ -412,27 +493,77 @@ def test_unknown_and_unconnected_frames_are_told_apart():
     assert issubclass(tf2_ros.LookupException, tf2_ros.TransformException)
 
 
-def test_the_cache_forgets_what_is_older_than_its_length():
-    moving = [stamped('map', 'base', second) for second in range(1, 9)]
-    buffer = filled(*moving, cache_time=Duration(seconds=3))
-    buffer.lookup_transform('map', 'base', at(5.5))
+def test_a_time_beside_the_only_entry_has_a_sentence_of_its_own():
+    buffer = filled(stamped('map', 'base', 9.523339264))
+    with pytest.raises(tf2_ros.ExtrapolationException) as raised:
+        buffer.lookup_transform('map', 'base', at(6))
+    assert str(raised.value) == (
+        'Lookup would require extrapolation at time 6.000000, but only time 9.523339 is in the '
+        'buffer, when looking up transform from frame [base] to frame [map]'
+    )
+
+
+def test_of_two_entries_at_one_time_the_newer_counts():
+    moving = [stamped('map', 'base', t, (x, 0, 0)) for t, x in ((1, 1), (2, 2), (2, 5), (3, 3))]
+    buffer = filled(*moving)
+    assert buffer.lookup_transform('map', 'base', at(2)).transform.translation.x == 5.0
+
+
+def test_the_cache_forgets_what_is_older_than_its_length_before_it_takes_the_next():
+    buffer = filled(stamped('map', 'base', 1), cache_time=Duration(seconds=3))
+    buffer.set_transform(stamped('map', 'base', 9), 'test')
+    buffer.lookup_transform('map', 'base', at(5))  # as yet both are there
+    buffer.set_transform(stamped('map', 'base', 2), 'late')  # is refused, and makes room
+    with pytest.raises(tf2_ros.ExtrapolationException, match='only time 9'):
+        buffer.lookup_transform('map', 'base', at(5))
+    buffer.set_transform(stamped('map', 'base', 6), 'in time')
+    buffer.lookup_transform('map', 'base', at(6))
+
+
+def test_after_a_clear_static_frames_and_all_names_are_left():
+    buffer = filled(stamped('map', 'base', 1), static=[stamped('base', 'camera')])
+    buffer.clear()
+    buffer.lookup_transform('base', 'camera', at(5))
     with pytest.raises(tf2_ros.ExtrapolationException):
-        buffer.lookup_transform('map', 'base', at(4))
-    buffer.set_transform(stamped('map', 'base', 2), 'late')
-    with pytest.raises(tf2_ros.ExtrapolationException):
-        buffer.lookup_transform('map', 'base', at(4))
+        buffer.lookup_transform('map', 'base', at(1))
+    with pytest.raises(tf2_ros.ConnectivityException):
+        buffer.lookup_transform('map', 'base', LATEST)
+
+
+def test_a_frame_lies_on_itself_even_if_nobody_has_heard_of_it():
+    found = tf2_ros.Buffer().lookup_transform('nowhere', 'nowhere', at(3))
+    assert found.header.stamp.sec == 3 and found.transform.rotation.w == 1.0
+
+
+def test_the_frames_are_told_as_yaml():
+    buffer = filled(stamped('map', 'base', 1), stamped('map', 'base', 3))
+    assert tf2_ros.Buffer().all_frames_as_yaml() == '[]'
+    told = yaml.safe_load(buffer.all_frames_as_yaml())
+    assert told['base'] == {
+        'parent': 'map', 'broadcaster': 'test', 'rate': 1.0, 'most_recent_transform': 3.0,
+        'oldest_transform': 1.0, 'buffer_length': 2.0,
+    }  # fmt: skip
 
 
 def test_impossible_transforms_are_ignored():
     buffer = filled(
         stamped('map', 'map', 1),
-        stamped('map', 'bent', 1, quat_xyzw=(0, 0, 0, 2)),
+        stamped('map', 'bent', 1, quat_xyzw=(0, 0, 0, 0)),
         stamped('map', 'lost', 1, xyz=(np.nan, 0, 0)),
         stamped('', 'orphan', 1),
     )
     for frame in ('bent', 'lost', 'orphan'):
         with pytest.raises(tf2_ros.LookupException):
             buffer.lookup_transform('map', frame, LATEST)
+
+
+def test_a_quaternion_of_another_length_and_infinite_places_are_let_through():
+    buffer = filled(
+        stamped('map', 'long', 1, quat_xyzw=(0, 0, 0, 2)),
+        stamped('map', 'far', 1, xyz=(np.inf, 0, 0)),
+    )
+    assert buffer.lookup_transform('map', 'long', LATEST).transform.rotation.w == 1.0
+    assert not np.isfinite(buffer.lookup_transform('map', 'far', LATEST).transform.translation.x)
 
 
 def test_a_lookup_with_a_timeout_waits_for_the_transform():
@@ -488,3 +619,15 @@ def test_a_listener_hears_both_broadcasters(two_nodes):
     moving_again.cancel()
     found = buffer.lookup_transform('odom', 'lidar', at(4))
     assert (found.transform.translation.x, found.transform.translation.z) == (1.0, 2.0)
+
+
+def test_a_static_frame_that_is_sent_again_stays_where_it_was(two_nodes):
+    sender, receiver, spin_until = two_nodes
+    heard = []
+    latched = QoSProfile(depth=5, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    receiver.create_subscription(TFMessage, '/tf_static', heard.append, latched)
+    static = tf2_ros.StaticTransformBroadcaster(sender)
+    static.sendTransform(stamped('base', 'camera', xyz=(0, 0, 1)))
+    static.sendTransform([stamped('base', 'camera', xyz=(0, 0, 2)), stamped('base', 'lidar')])
+    assert spin_until(lambda: heard and len(heard[-1].transforms) == 2)
+    assert heard[-1].transforms[0].transform.translation.z == 1.0

@@ -24,7 +24,8 @@ BAYER = {'rggb': 'BayerBG', 'bggr': 'BayerRG', 'gbrg': 'BayerGR', 'grbg': 'Bayer
 # Jazzy's cv_bridge knows neither the newer names uyvy and yuyv nor nv21 and nv24.
 PACKED_YUV = {'yuv422': 'UYVY', 'yuv422_yuy2': 'YUY2'}
 
-_ABSTRACT = re.compile(r'(8U|8S|16U|16S|32S|32F|64F)C?(\d*)$')
+_BAYER_NAME = re.compile('bayer_(rggb|bggr|gbrg|grbg)(8|16)')
+_ABSTRACT = re.compile('(8U|8S|16U|16S|32S|32F|64F)(?:C([0-9]+))?')
 _DEPTHS = {
     '8U': np.uint8,
     '8S': np.int8,
@@ -34,6 +35,9 @@ _DEPTHS = {
     '32F': np.float32,
     '64F': np.float64,
 }
+_OVERFLOW = -(2.0**31)  # what OpenCV rounds infinities, NaN and too large a number to
+
+Step = Callable[[np.ndarray], np.ndarray]
 
 
 def storage(encoding: str) -> tuple[np.dtype, int]:
@@ -43,7 +47,7 @@ def storage(encoding: str) -> tuple[np.dtype, int]:
         return np.dtype(dtype), CHANNELS[colours]
     if encoding in PACKED_YUV:
         return np.dtype(np.uint8), 2
-    if re.fullmatch('bayer_(rggb|bggr|gbrg|grbg)(8|16)', encoding):
+    if _BAYER_NAME.fullmatch(encoding):
         return np.dtype(np.uint16 if encoding.endswith('16') else np.uint8), 1
     abstract = _ABSTRACT.fullmatch(encoding)
     if abstract is None:
@@ -51,77 +55,77 @@ def storage(encoding: str) -> tuple[np.dtype, int]:
     return np.dtype(_DEPTHS[abstract[1]]), int(abstract[2] or 1)
 
 
-def converter(source: str, target: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Give the function from one encoding to another, or raise ValueError if there is none."""
-    if source == target:
-        return lambda image: image
-    if _is_abstract(source) and _is_abstract(target):
+def converter(source: str, target: str) -> Step:
+    """Give the function from one encoding to another, or raise ValueError if there is none.
+
+    As in the original, the pixels are taken for what `source` says, whatever they are.
+    """
+    if target in ('', source):
+        return np.copy
+    (_, source_channels), (_, target_channels) = _named(source), _named(target)
+    if _is_abstract(target):
+        if source_channels != target_channels:
+            raise ValueError(f'[{source}] and [{target}] do not have the same number of channels')
         return _retype(source, target)
-    if target not in COLOURS or _is_abstract(source):
-        raise ValueError(
-            f'[{source}] to [{target}]: one of them is not a color format. '
-            'The conversion does not make sense'
-        )
+    if _is_abstract(source):
+        raise ValueError(f'[{source}] is not a color format, so it cannot become [{target}]')
     return _recolour(source, target)
+
+
+def _named(encoding: str) -> tuple[np.dtype, int]:
+    """Give what storage does; only where nothing is converted may a name lack its channels."""
+    abstract = _ABSTRACT.fullmatch(encoding)
+    if abstract is not None and abstract[2] is None:
+        raise ValueError(f'[{encoding}] does not say how many channels it has')
+    return storage(encoding)
 
 
 def _is_abstract(encoding: str) -> bool:
     return _ABSTRACT.fullmatch(encoding) is not None
 
 
-def _retype(source: str, target: str) -> Callable[[np.ndarray], np.ndarray]:
-    (_, source_channels), (dtype, target_channels) = storage(source), storage(target)
-    if source_channels != target_channels:
-        raise ValueError(f'[{source}] and [{target}] do not have the same number of channels')
-    return lambda image: _saturated(image, dtype)
-
-
-def _saturated(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if not np.issubdtype(dtype, np.integer):
-        return image.astype(dtype)
-    limits = np.iinfo(dtype)
-    return np.clip(np.rint(image), limits.min, limits.max).astype(dtype)
-
-
-def _recolour(source: str, target: str) -> Callable[[np.ndarray], np.ndarray]:
-    colours, _ = COLOURS[target]
-    decode, decoded = _decoder(source, colours)
+def _retype(source: str, target: str) -> Step:
+    """Give the step to the type of `target`; 8 bits and 16 are mapped to each other in full."""
+    (given, _), (dtype, _) = storage(source), storage(target)
+    scale = {(1, 2): 65535 / 255, (2, 1): 255 / 65535}.get((given.itemsize, dtype.itemsize), 1)
 
     def convert(image: np.ndarray) -> np.ndarray:
-        image = decode(image)
-        code = _code(decoded, colours)
-        image = image if code is None else cv2.cvtColor(image, code)
-        return _rescaled(image, COLOURS[target][1])
+        if not np.issubdtype(dtype, np.integer):
+            return image.astype(dtype)
+        limits = np.iinfo(dtype)
+        rounded = np.rint(image.astype(np.float64) * scale)
+        rounded[~(np.abs(rounded) < -_OVERFLOW)] = _OVERFLOW
+        return np.clip(rounded, limits.min, limits.max).astype(dtype)
 
     return convert
 
 
-def _decoder(source: str, wanted: str) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
-    """Give the step from camera data to plain colours, and which colours come out."""
-    if source in COLOURS:
-        return (lambda image: image), COLOURS[source][0]
-    plain = 'mono' if wanted == 'mono' else 'bgr'
-    suffix = 'GRAY' if plain == 'mono' else 'BGR'
+def _recolour(source: str, target: str) -> Step:
+    if target not in COLOURS:
+        raise ValueError(f'Unsupported conversion from [{source}] to [{target}]')
+    code = _code(source, COLOURS[target][0])
+    retype = _retype(source, target)
+    same_depth = storage(source)[0].itemsize == storage(target)[0].itemsize
+
+    def convert(image: np.ndarray) -> np.ndarray:
+        if code is not None:
+            image = cv2.cvtColor(image, code)
+        # Without a change of colours there is always this step, with one only for the depth.
+        return image if code is not None and same_depth else retype(image)
+
+    return convert
+
+
+def _code(source: str, colours: str) -> int | None:
+    """Give OpenCV's number of a conversion, None between the same colours, or raise ValueError."""
+    wanted = 'GRAY' if colours == 'mono' else colours.upper()
     if source in PACKED_YUV:
-        code = getattr(cv2, f'COLOR_YUV2{suffix}_{PACKED_YUV[source]}')
-    else:
-        code = getattr(cv2, f'COLOR_{BAYER[source[6:10]]}2{suffix}')
-    return (lambda image: cv2.cvtColor(image, code)), plain
-
-
-def _code(source: str, target: str) -> int | None:
-    if source == target:
+        return getattr(cv2, f'COLOR_YUV2{wanted}_{PACKED_YUV[source]}')
+    if source not in COLOURS:
+        if colours.endswith('a'):
+            raise ValueError(f'Unsupported conversion from [{source}] to {colours}')
+        return getattr(cv2, f'COLOR_{BAYER[source[6:10]]}2{wanted}')
+    given = COLOURS[source][0]
+    if given == colours:
         return None
-    names = {'mono': 'GRAY'}
-    return getattr(
-        cv2, f'COLOR_{names.get(source, source.upper())}2{names.get(target, target.upper())}'
-    )
-
-
-def _rescaled(image: np.ndarray, dtype: type) -> np.ndarray:
-    """Map the full range of 8 bits to that of 16 or back."""
-    if image.dtype == dtype:
-        return image
-    if dtype == np.uint8:
-        return cv2.convertScaleAbs(image, alpha=255 / 65535)
-    return image.astype(dtype) * 257
+    return getattr(cv2, f'COLOR_{"GRAY" if given == "mono" else given.upper()}2{wanted}')

@@ -32,10 +32,12 @@ def read_points(
 ) -> np.ndarray:
     """Read points as a structured array, flat unless the cloud's shape is asked for.
 
-    `uvs` are flat indices of the points wanted. As in the original, an organised cloud comes as
-    (width, height): see create_cloud.
+    `uvs` are flat indices of the points wanted. As in the original, NaN points are left out only
+    of a cloud that is not dense, an organised cloud comes as (width, height): see create_cloud,
+    and bytes in the other order are swapped in the message itself: read such a cloud once.
     """
-    points = np.ndarray(
+    assert isinstance(cloud, PointCloud2), f'Expected a PointCloud2, found {type(cloud)}'
+    points: np.ndarray = np.ndarray(
         shape=(cloud.width * cloud.height,),
         dtype=dtype_from_fields(cloud.fields, cloud.point_step),
         buffer=cloud.data,
@@ -44,11 +46,11 @@ def read_points(
         _check_present(points, field_names)
         points = points[list(field_names)]
     if cloud.is_bigendian != (sys.byteorder != 'little'):
-        points = points.byteswap()
-    if skip_nans:
+        points = points.byteswap(inplace=True)
+    if skip_nans and not cloud.is_dense:
         points = points[_without_nan(points)]
     if uvs is not None:
-        points = points[uvs if isinstance(uvs, np.ndarray) else list(uvs)]
+        points = points[uvs if isinstance(uvs, np.ndarray) else np.fromiter(uvs, int)]
     if reshape_organized_cloud and cloud.height > 1:
         points = points.reshape(cloud.width, cloud.height)
     return points
@@ -62,25 +64,35 @@ def read_points_numpy(
     reshape_organized_cloud: bool = False,
 ) -> np.ndarray:
     """Read points as a plain array, one column per field; all fields must have one type."""
-    wanted = [field for field in cloud.fields if not field_names or field.name in field_names]
-    assert len({field.datatype for field in wanted}) == 1, 'All fields need to have one datatype'
+    kinds = [
+        field.datatype
+        for field in cloud.fields[1:]
+        if field_names is None or field.name in field_names
+    ]
+    # As in the original, the cloud's first field counts even where it is not asked for.
+    assert all(kind == cloud.fields[0].datatype for kind in kinds), (
+        'All fields need to have one datatype'
+    )
     return structured_to_unstructured(
         read_points(cloud, field_names, skip_nans, uvs, reshape_organized_cloud)
     )
 
 
 def create_cloud(
-    header: Header, fields: Iterable[PointField], points: Iterable, step: int | None = None
+    header: Header, fields: list[PointField], points: Iterable, point_step: int | None = None
 ) -> PointCloud2:
     """Make a cloud of an array (structured, or plain with a column per field) or of tuples.
 
     As in the original, the first axis of a two-dimensional array of points is the width: give an
-    organised cloud as a flat array and set height, width and row_step of the result.
+    organised cloud as a flat array and set height, width and row_step of the result. An empty
+    array, or one that is not contiguous, is an error.
     """
-    fields = list(fields)
-    points = _structured(points, fields, dtype_from_fields(fields, step))
+    points = _structured(points, fields, point_step)
     assert points.ndim <= 2, 'Points can be organised in two dimensions at most'
     width = points.shape[0]
+    # One copy: assigning an array.array to the message is the only way that takes no time.
+    data = array.array('B')
+    data.frombytes(memoryview(points).cast('B'))
     cloud = PointCloud2(
         header=header,
         height=points.shape[1] if points.ndim == 2 else 1,
@@ -91,17 +103,17 @@ def create_cloud(
         point_step=points.dtype.itemsize,
         row_step=points.dtype.itemsize * width,
     )
-    cloud.data = _bytes_of(points)
+    cloud.data = data
     return cloud
 
 
-def create_cloud_xyz32(header: Header, points: Iterable, step: int | None = None) -> PointCloud2:
+def create_cloud_xyz32(header: Header, points: Iterable) -> PointCloud2:
     """Make a cloud with the fields x, y and z as float32."""
     fields = [
         PointField(name=name, offset=4 * place, datatype=PointField.FLOAT32, count=1)
         for place, name in enumerate('xyz')
     ]
-    return create_cloud(header, fields, points, step)
+    return create_cloud(header, fields, points)
 
 
 def dtype_from_fields(fields: Iterable[PointField], point_step: int | None = None) -> np.dtype:
@@ -112,8 +124,11 @@ def dtype_from_fields(fields: Iterable[PointField], point_step: int | None = Non
     for place, field in enumerate(fields):
         name = field.name or f'{DUMMY_FIELD_PREFIX}_{place}'
         datatype = _NUMPY_TYPES[field.datatype]
+        assert field.count > 0, f'Field {name} has count 0'
         for number in range(field.count):
-            names.append(f'{name}_{number}' if field.count > 1 else name)
+            part = f'{name}_{number}' if field.count > 1 else name
+            assert part not in names, f'Two fields have the name {part}'
+            names.append(part)
             offsets.append(field.offset + number * datatype.itemsize)
             formats.append(datatype)
     layout = {'names': names, 'formats': formats, 'offsets': offsets}
@@ -123,7 +138,7 @@ def dtype_from_fields(fields: Iterable[PointField], point_step: int | None = Non
 
 
 def _check_present(points: np.ndarray, field_names: Iterable[str]) -> None:
-    assert set(field_names) <= set(points.dtype.names), (
+    assert all(name in points.dtype.names for name in field_names), (
         f'Requested fields {list(field_names)} are not all among {points.dtype.names}'
     )
 
@@ -135,22 +150,16 @@ def _without_nan(points: np.ndarray) -> np.ndarray:
     return keep
 
 
-def _structured(points: Iterable, fields: list[PointField], dtype: np.dtype) -> np.ndarray:
+def _structured(points: Iterable, fields: list[PointField], point_step: int | None) -> np.ndarray:
     if not isinstance(points, np.ndarray):
-        return np.array(list(map(tuple, points)), dtype=dtype)
-    if points.dtype.names is not None:
-        assert points.dtype == dtype, (
-            f'The dtype of the points, {points.dtype}, is not that of the fields, {dtype}'
+        return np.array(list(map(tuple, points)), dtype=dtype_from_fields(fields, point_step))
+    if points.dtype.names is None:
+        assert all(field.datatype == fields[0].datatype for field in fields[1:]), (
+            'Fields of several datatypes need a structured array'
         )
-        return points
-    assert len({field.datatype for field in fields}) == 1, (
-        'Fields of several datatypes need a structured array'
+        return unstructured_to_structured(points, dtype=dtype_from_fields(fields, point_step))
+    dtype = dtype_from_fields(fields, point_step)
+    assert points.dtype == dtype, (
+        f'The dtype of the points, {points.dtype}, is not that of the fields, {dtype}'
     )
-    return unstructured_to_structured(points, dtype=dtype)
-
-
-def _bytes_of(points: np.ndarray) -> array.array:
-    # One copy: assigning an array.array to the message is the only way that takes no time.
-    data = array.array('B')
-    data.frombytes(np.ascontiguousarray(points).reshape(-1).view(np.uint8))
-    return data
+    return points

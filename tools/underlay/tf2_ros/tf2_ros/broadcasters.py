@@ -36,9 +36,12 @@ class StaticTransformBroadcaster:
                 history=HistoryPolicy.KEEP_LAST,
             )
         self.pub_tf = node.create_publisher(TFMessage, '/tf_static', qos)
-        self._by_child = {}
+        self.net_message = TFMessage()
 
     def sendTransform(self, transform: Transforms) -> None:  # noqa: N802, the name in tf2_ros
-        """Publish everything sent so far; a frame sent again takes its new place."""
-        self._by_child.update((one.child_frame_id, one) for one in _listed(transform))
-        self.pub_tf.publish(TFMessage(transforms=list(self._by_child.values())))
+        """Publish everything sent so far; as in Jazzy a frame that is sent again stays put."""
+        sent = self.net_message.transforms
+        for one in _listed(transform):
+            if all(one.child_frame_id != other.child_frame_id for other in sent):
+                sent.append(one)
+        self.pub_tf.publish(self.net_message)

@@ -3,46 +3,41 @@
 import math
 import threading
 import time as wall
-from dataclasses import dataclass
 
 import numpy as np
-import rclpy
 from builtin_interfaces.msg import Time as TimeMsg
 from geometry_msgs.msg import TransformStamped
-from pytransform3d.transformations import (
-    concat,
-    invert_transform,
-    pq_from_transform,
-    transform_from_pq,
-)
 from rclpy.duration import Duration
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.time import Time
 
-from tf2_ros.cache import FrameCache, Sample
+from tf2_ros.cache import FrameCache, Sample, seconds
 from tf2_ros.exceptions import (
-    ConnectivityException,
-    ExtrapolationException,
     InvalidArgumentException,
     LookupException,
     TransformException,
 )
+from tf2_ros.motion import STILL, Motion
+from tf2_ros.tree import latest_common_ns, walk
 
 DEFAULT_CACHE_S = 10.0
 POLL_S = 0.02
-MAX_DEPTH = 1000  # of the tree, as in tf2: more means a loop
-NORM_TOLERANCE = 1e-2  # of a quaternion's squared length, as in tf2
+SHORTEST_NS = 10**5  # the time over which a rate is reckoned, at least
 
 
 class Buffer:
     """Remember transforms for `cache_time` (10 s if not given) and interpolate between them."""
 
     def __init__(self, cache_time: Duration | None = None, node: Node | None = None) -> None:
-        self.cache_time = cache_time or Duration(seconds=DEFAULT_CACHE_S)
+        if cache_time is None:
+            cache_time = Duration(seconds=DEFAULT_CACHE_S)
         self.node = node
+        self._span_ns = cache_time.nanoseconds
         self._frames: dict[str, FrameCache] = {}
-        self._names: set[str] = set()  # of every frame ever heard of, roots included
+        self._authorities: dict[str, str] = {}
+        # Every frame ever heard of, roots included, in the order in which they were.
+        self._names: dict[str, None] = {}
         self._lock = threading.RLock()
 
     def set_transform(self, transform: TransformStamped, authority: str) -> None:
@@ -60,11 +55,11 @@ class Buffer:
                 cache.clear()
 
     def all_frames_as_yaml(self) -> str:
-        """Name the newest parent of every frame that has one."""
+        """Tell the newest parent of every frame that has one, its sender, rate and times."""
         with self._lock:
-            known = {name: cache.at(None) for name, cache in self._frames.items() if cache.samples}
-        lines = (f"{name}: \n  parent: '{sample.parent}'\n" for name, sample in known.items())
-        return ''.join(lines) or '[]'
+            if not self._names:
+                return '[]'
+            return ''.join(self._entry(name) for name in self._names if self._is_known(name))
 
     def lookup_transform(
         self,
@@ -76,12 +71,11 @@ class Buffer:
         """Give what maps coordinates of the source frame to the target frame.
 
         Time 0 means the latest at which all frames between the two are known. With a timeout it
-        waits, while another thread spins. Raises LookupException, ConnectivityException or
-        ExtrapolationException.
+        waits, while another thread spins. Raises LookupException, ConnectivityException,
+        ExtrapolationException or InvalidArgumentException.
         """
-        if timeout.nanoseconds > 0:
-            self.can_transform(target_frame, source_frame, time, timeout)
-        return self._lookup(target_frame, source_frame, _nanoseconds(time))
+        self.can_transform(target_frame, source_frame, time, timeout)
+        return self._lookup(target_frame, source_frame, _nanoseconds(time), 'lookupTransform')
 
     def can_transform(
         self,
@@ -93,122 +87,80 @@ class Buffer:
     ):
         """Tell whether the lookup would succeed before the timeout; with the reason if asked."""
         deadline = wall.monotonic() + timeout.nanoseconds * 1e-9
-        reason = self._reason_against(target_frame, source_frame, time)
-        while reason and wall.monotonic() < deadline and rclpy.ok():
+        found = self._can_transform(target_frame, source_frame, time)
+        while not found[0] and wall.monotonic() < deadline:
             wall.sleep(POLL_S)
-            reason = self._reason_against(target_frame, source_frame, time)
-        return (not reason, reason) if return_debug_tuple else not reason
+            found = self._can_transform(target_frame, source_frame, time)
+        return found if return_debug_tuple else found[0]
 
     def _insert(self, stamped: TransformStamped, authority: str, static: bool) -> None:
         child, parent = _bare(stamped.child_frame_id), _bare(stamped.header.frame_id)
-        pq = _pq_from_message(stamped)
-        reason = _reason_to_ignore(child, parent, pq)
+        motion = _motion(stamped)
+        reason = _reason_to_ignore(child, parent, motion)
         if reason:
             get_logger('tf2').error(f'Ignoring transform from authority "{authority}": {reason}')
             return
-        pq[3:] /= np.linalg.norm(pq[3:])
+        stamp_ns = _nanoseconds(stamped.header.stamp)
         with self._lock:
-            self._names.update((child, parent))
+            self._names |= {child: None, parent: None}
             cache = self._frames.get(child)
             if cache is None or cache.static != static:
-                cache = FrameCache(self.cache_time.nanoseconds, static)
-                self._frames[child] = cache
-            cache.insert(Sample(_nanoseconds(stamped.header.stamp), parent, pq))
+                cache = self._frames[child] = FrameCache(self._span_ns, static)
+            if cache.insert(Sample(stamp_ns, parent, motion)):
+                self._authorities[child] = authority
+                return
+        get_logger('tf2').warning(
+            f'TF_OLD_DATA ignoring data from the past for frame {child} at time '
+            f'{seconds(stamp_ns)} according to authority {authority}'
+        )
 
-    def _reason_against(self, target: str, source: str, time: Time) -> str:
+    def _can_transform(self, target: str, source: str, time: Time) -> tuple[bool, str]:
         try:
-            self._lookup(target, source, _nanoseconds(time))
+            self._lookup(target, source, _nanoseconds(time), 'canTransform')
         except TransformException as error:
-            return str(error)
-        return ''
+            return False, str(error)
+        return True, ''
 
-    def _lookup(self, target: str, source: str, stamp_ns: int) -> TransformStamped:
+    def _lookup(self, target: str, source: str, stamp_ns: int, asked: str) -> TransformStamped:
         with self._lock:
-            self._check_known(target, 'target_frame')
-            self._check_known(source, 'source_frame')
-            resolved_ns = stamp_ns or self._latest_common(target, source)
-            from_target = self._chain(target, resolved_ns)
-            from_source = self._chain(source, resolved_ns)
-        meeting = _meeting(from_target, from_source)
-        target_from_source = concat(
-            _to_ancestor(from_source, meeting),
-            invert_transform(_to_ancestor(from_target, meeting)),
-        )
-        return _message(target_from_source, target, source, resolved_ns)
+            if target == source:  # of a frame that need not even exist
+                stamp_ns = stamp_ns or latest_common_ns(self._frames, target, source)
+                return _message(STILL, target, source, stamp_ns)
+            self._check_known(target, asked, 'target_frame')
+            self._check_known(source, asked, 'source_frame')
+            stamp_ns = stamp_ns or latest_common_ns(self._frames, target, source)
+            target_from_source = walk(self._frames, target, source, stamp_ns)
+        return _message(target_from_source, target, source, stamp_ns)
 
-    def _check_known(self, frame: str, argument: str) -> None:
+    def _check_known(self, frame: str, asked: str, argument: str) -> None:
+        wrong = None
         if not frame:
-            raise InvalidArgumentException(f'Invalid argument {argument}: frame_id is empty')
-        if frame.startswith('/'):  # only what is broadcast may have a slash
-            raise InvalidArgumentException(f'Invalid argument "{frame}": begins with a slash')
+            wrong = 'in tf2 frame_ids cannot be empty'
+        elif frame.startswith('/'):  # only what is broadcast may have a slash
+            wrong = "in tf2 frame_ids cannot start with a '/'"
+        passed = f'"{frame}" passed to {asked} argument {argument}'
+        if asked == 'canTransform' and (wrong or frame not in self._names):
+            raise LookupException(f'Invalid frame ID {passed} - {wrong or "frame does not exist"}')
+        if wrong:
+            raise InvalidArgumentException(f'Invalid argument {passed} - {wrong}')
         if frame not in self._names:
-            raise LookupException(
-                f'"{frame}" passed to lookupTransform argument {argument} does not exist. '
-            )
+            raise LookupException(f'{passed} does not exist. ')
 
-    def _latest_common(self, target: str, source: str) -> int:
-        """Give the newest time (ns) that all moving frames between have, or 0 if none moves."""
-        chains = self._chain(target, None), self._chain(source, None)
-        meeting = _meeting(*chains)
-        names = [name for chain in chains for name, _ in chain.below(meeting)]
-        moving = [self._frames[name] for name in names if not self._frames[name].static]
-        return min((cache.newest_ns for cache in moving), default=0)
+    def _is_known(self, frame: str) -> bool:
+        return frame in self._frames and bool(self._frames[frame].samples)
 
-    def _chain(self, frame: str, stamp_ns: int | None) -> 'Chain':
-        """Walk from a frame up to the root, or to the first without data at that time.
-
-        Missing data is no error yet: the two chains of a lookup may meet below it.
-        """
-        links: list[tuple[str, Sample]] = []
-        while frame in self._frames and len(links) < MAX_DEPTH:
-            try:
-                sample = self._frames[frame].at(stamp_ns)
-            except ExtrapolationException as error:
-                return Chain(links, frame, error)
-            links.append((frame, sample))
-            frame = sample.parent
-        return Chain(links, frame)
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A frame and its ancestors below `top`, each with its pose in the next."""
-
-    links: list[tuple[str, Sample]]
-    top: str
-    cut_short: ExtrapolationException | None = None
-
-    def names(self) -> list[str]:
-        return [*(name for name, _ in self.links), self.top]
-
-    def below(self, ancestor: str) -> list[tuple[str, Sample]]:
-        return self.links[: self.names().index(ancestor)]
-
-
-def _meeting(from_target: Chain, from_source: Chain) -> str:
-    """Name the lowest frame that two chains share, or raise what keeps them apart."""
-    ancestors = set(from_source.names())
-    for name in from_target.names():
-        if name in ancestors:
-            return name
-    target, source = from_target.names()[0], from_source.names()[0]
-    error = from_target.cut_short or from_source.cut_short
-    if error is not None:
-        raise ExtrapolationException(
-            f'{error}, when looking up transform from frame [{source}] to frame [{target}]'
-        )
-    raise ConnectivityException(
-        f"Could not find a connection between '{target}' and '{source}': "
-        'they are in two trees that nothing connects.'
-    )
-
-
-def _to_ancestor(chain: Chain, ancestor: str) -> np.ndarray:
-    """Multiply up the chain: the 4 x 4 matrix from its first frame to the ancestor."""
-    matrix = np.eye(4)
-    for _, sample in chain.below(ancestor):
-        matrix = concat(matrix, transform_from_pq(sample.pq))
-    return matrix
+    def _entry(self, frame: str) -> str:
+        cache = self._frames[frame]
+        span_ns = cache.newest_ns - cache.oldest_ns
+        values = {
+            'parent': f"'{cache.at(0).parent}'",
+            'broadcaster': f"'{self._authorities[frame]}'",
+            'rate': f'{len(cache.samples) * 1e9 / max(span_ns, SHORTEST_NS):.3f}',
+            'most_recent_transform': seconds(cache.newest_ns),
+            'oldest_transform': seconds(cache.oldest_ns),
+            'buffer_length': f'{span_ns / 1e9:.3f}',
+        }
+        return ''.join([f'{frame}: \n', *(f'  {key}: {values[key]}\n' for key in values)])
 
 
 def _bare(frame: str) -> str:
@@ -218,30 +170,36 @@ def _bare(frame: str) -> str:
 def _nanoseconds(time) -> int:
     if hasattr(time, 'nanosec'):
         return time.sec * 10**9 + time.nanosec
-    return time.nanoseconds
+    if hasattr(time, 'nanoseconds'):
+        return time.nanoseconds
+    raise TypeError(f'time must have sec and nanosec, or nanoseconds, found {time!r}')
 
 
-def _pq_from_message(stamped: TransformStamped) -> np.ndarray:
+def _motion(stamped: TransformStamped) -> Motion:
+    """Read a transform; as tf2 does, of a quaternion of any length but zero."""
     p, q = stamped.transform.translation, stamped.transform.rotation
-    return np.array([p.x, p.y, p.z, q.w, q.x, q.y, q.z])
+    quat_wxyz = np.array([q.w, q.x, q.y, q.z])
+    square = float(quat_wxyz @ quat_wxyz)
+    length = math.sqrt(square) if 0 < square < math.inf else math.nan
+    return Motion(np.array([p.x, p.y, p.z]), quat_wxyz / length)
 
 
-def _message(matrix: np.ndarray, target: str, source: str, stamp_ns: int) -> TransformStamped:
+def _message(motion: Motion, target: str, source: str, stamp_ns: int) -> TransformStamped:
     stamped = TransformStamped(child_frame_id=source)
     stamped.header.frame_id = target
     stamped.header.stamp = TimeMsg(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
     p, q = stamped.transform.translation, stamped.transform.rotation
-    p.x, p.y, p.z, q.w, q.x, q.y, q.z = map(float, pq_from_transform(matrix))
+    p.x, p.y, p.z = map(float, motion.xyz)
+    q.w, q.x, q.y, q.z = map(float, motion.quat_wxyz)
     return stamped
 
 
-def _reason_to_ignore(child: str, parent: str, pq: np.ndarray) -> str:
+def _reason_to_ignore(child: str, parent: str, motion: Motion) -> str:
+    """Say what is wrong with a transform; as in tf2 a translation may be infinite."""
     if not child or not parent:
         return f'a frame without a name (child "{child}", parent "{parent}")'
     if child == parent:
         return f'frame "{child}" is its own parent'
-    if not np.isfinite(pq).all():
-        return f'frame "{child}" has a NaN or infinite transform'
-    if not math.isclose(float(pq[3:] @ pq[3:]), 1.0, abs_tol=NORM_TOLERANCE):
-        return f'frame "{child}" has a quaternion that is not of unit length'
+    if np.isnan(motion.xyz).any() or np.isnan(motion.quat_wxyz).any():
+        return f'frame "{child}" has a NaN, or a quaternion of no length, in its transform'
     return ''

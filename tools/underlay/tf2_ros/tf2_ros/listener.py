@@ -24,7 +24,6 @@ class TransformListener:
         spin_thread: bool = False,
         qos: QoSProfile | int | None = None,
         static_qos: QoSProfile | int | None = None,
-        static_only: bool = False,
     ) -> None:
         if qos is None:
             qos = QoSProfile(depth=100, history=HistoryPolicy.KEEP_LAST)
@@ -38,9 +37,7 @@ class TransformListener:
         self.node = node
         # Reentrant, so that a callback may wait for a transform that arrives in another thread.
         self.group = ReentrantCallbackGroup()
-        self.tf_sub = None
-        if not static_only:
-            self.tf_sub = self._subscribe('/tf', self.callback, qos)
+        self.tf_sub = self._subscribe('/tf', self.callback, qos)
         self.tf_static_sub = self._subscribe('/tf_static', self.static_callback, static_qos)
         if spin_thread:
             self._spin_in_thread()
@@ -57,8 +54,7 @@ class TransformListener:
 
     def unregister(self) -> None:
         """Stop listening."""
-        if self.tf_sub is not None:
-            self.node.destroy_subscription(self.tf_sub)
+        self.node.destroy_subscription(self.tf_sub)
         self.node.destroy_subscription(self.tf_static_sub)
 
     def _subscribe(self, topic, callback, qos):
