@@ -116,18 +116,14 @@ UNLOADABLE = {
 
 
 @pytest.mark.parametrize('case', UNLOADABLE)
-def test_what_cannot_be_loaded_fails_the_transition_with_one_sentence(own_domain, case, tmp_path):
+def test_what_cannot_be_loaded_is_one_sentence_and_ends_with_status_1(own_domain, case, tmp_path):
     parameters, sentence = UNLOADABLE[case]
     env = {'HF_HUB_OFFLINE': '1', 'HF_HUB_CACHE': str(tmp_path)}
-    with (
-        NodeProcess('stream3r_node', own_domain, env=env, **parameters) as node,
-        Participant(own_domain) as robot,
-    ):
-        output = node.wait_for_output('configure failed: ')
-        assert sentence in output
-        assert 'Traceback' not in output
-        assert robot.state() == 'unconfigured'
-        assert node.end() == 0
+    with NodeProcess('stream3r_node', own_domain, env=env, **parameters) as node:
+        assert node.wait() == 1
+        assert node.output().count('configure failed: ') == 1
+        assert sentence in node.output()
+        assert 'Traceback' not in node.output()
 
 
 def test_a_wrong_checkpoint_fails_and_a_later_attempt_succeeds(own_domain, tmp_path):
@@ -136,12 +132,15 @@ def test_a_wrong_checkpoint_fails_and_a_later_attempt_succeeds(own_domain, tmp_p
     missing = dict(state)
     del missing['camera_head.empty_pose_tokens']
     save_file(missing, tmp_path / 'model.safetensors')
+    parameters = {'network__source': tmp_path, 'autostart': False}
     with (
-        NodeProcess('stream3r_node', own_domain, network__source=tmp_path) as node,
+        NodeProcess('stream3r_node', own_domain, **parameters) as node,
         Participant(own_domain) as robot,
     ):
+        assert not robot.transition(Transition.TRANSITION_CONFIGURE)
         output = node.wait_for_output('configure failed: ')
         assert '1 missing (camera_head.empty_pose_tokens)' in output
+        assert robot.state() == 'unconfigured'
         save_file(state, tmp_path / 'model.safetensors')
         assert robot.transition(Transition.TRANSITION_CONFIGURE)
         assert robot.state() == 'inactive'

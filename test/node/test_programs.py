@@ -150,13 +150,6 @@ def test_strict_parameters_end_the_start_with_one_sentence_and_status_2(name):
         assert node.output().startswith(sentence) and node.output().count('\n') == 1
 
 
-def test_a_start_that_cannot_load_ends_with_status_1(own_domain):
-    with NodeProcess('stream3r_node', own_domain, network__source='/no/weights') as node:
-        assert node.wait() == 1
-        assert node.output().count('configure failed: there are no weights at') == 1
-        assert 'Traceback' not in node.output()
-
-
 def test_a_stop_while_the_network_is_loaded_is_no_error(own_domain, large_weights):
     with NodeProcess('stream3r_node', own_domain, network__source=large_weights) as node:
         node.wait_for_output('loading the network')
