@@ -97,6 +97,10 @@ class Reconstruction:
 def reconstruct(options: RunOptions) -> None:
     """Do what `stream3r run` promises; raises ValueError with one sentence."""
     check_output(options.out, options.overwrite)
+    if Path(options.input).is_dir() and options.out.resolve() == Path(options.input).resolve():
+        raise ValueError(
+            f'{options.out} is the input: results among the images would be read again'
+        )
     skipped = Skipped()
     skip = None if options.strict else skipped.add
     source = open_source(options.input, synthetic_hw=options.synthetic_hw, skip=skip)

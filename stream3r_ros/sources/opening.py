@@ -30,6 +30,10 @@ def open_source(
         raise SourceError(f'the rate is {rate_hz}, expected more than 0 frames per second')
     if spec.startswith(SYNTHETIC_PREFIX):
         return _open_synthetic(spec, synthetic_hw, synthetic_frames, rate_hz)
+    if not spec:
+        raise SourceError(
+            'the source is empty: expected a folder of images, a video or synthetic:SEED'
+        )
     path = Path(spec).expanduser()
     if not path.exists():
         raise SourceError(

@@ -258,6 +258,11 @@ def test_what_cannot_be_used_is_skipped_said_and_written_and_the_run_goes_on(
     assert 'IMG_7.CR2' in error and '0_depth.png' in error
 
 
+def test_results_do_not_go_among_the_images(images, capsys):
+    assert run(images, '--out', images, '--overwrite') == 2
+    assert 'is the input' in capsys.readouterr().err
+
+
 def test_where_most_images_have_another_size_than_the_first_the_run_says_so(
     images, tmp_path, capsys
 ):

@@ -245,6 +245,11 @@ def test_a_missing_path_is_refused_with_what_was_expected():
         open_source('/no/such/place')
 
 
+def test_an_empty_name_is_not_the_current_folder():
+    with pytest.raises(SourceError, match='the source is empty'):
+        open_source('')
+
+
 def test_a_rate_of_zero_is_refused(tmp_path):
     with pytest.raises(SourceError, match='the rate is 0, expected more than 0'):
         open_source(str(tmp_path), rate_hz=0)
