@@ -54,7 +54,7 @@ def arguments(file: str) -> set[str]:
 # Each line is a file and its arguments. Launches one after the other in one process, since most of
 # them start nothing; of each gives the status, the log, and the processes that it left.
 RUN_EACH = """
-import json, logging, os, signal, sys, time
+import json, logging, os, signal, sys, threading
 from pathlib import Path
 import launch.logging
 from launch import LaunchDescription, LaunchService
@@ -81,7 +81,11 @@ for line in sys.stdin:
     arguments = [tuple(text.split(':=', 1)) for text in given]
     included = IncludeLaunchDescription(source, launch_arguments=arguments)
     service.include_launch_description(LaunchDescription([included]))
+    # What is wrong ends at once; what is taken for right would go on.
+    ending = threading.Timer(20, service.shutdown)
+    ending.start()
     status = service.run()
+    ending.cancel()
     left = children()
     for pid in left:
         os.kill(int(pid), signal.SIGKILL)
