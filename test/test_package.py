@@ -138,3 +138,17 @@ def imported_names(node, package):
     module = '.'.join([*above, *([node.module] if node.module else [])])
     # `from stream3r_ros import network` names the room only in what it imports.
     return [f'{module}.{alias.name}' for alias in node.names]
+
+
+UNTRIED = {'flash-attn', 'open3d'}
+"""What no test has run on; setup.py says so."""
+
+
+def test_the_lowest_versions_that_are_allowed_are_those_that_the_tests_have_run_on():
+    pins = dict(
+        line.split('==')
+        for line in (ROOT / 'tools' / 'constraints-lowest.txt').read_text().splitlines()
+        if '==' in line and not line.startswith('#')
+    )
+    allowed = dict(re.findall(r"'([\w-]+)>=([\d.]+)", (ROOT / 'setup.py').read_text()))
+    assert {name: version for name, version in allowed.items() if name not in UNTRIED} == pins
