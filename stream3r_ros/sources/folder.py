@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from stream3r_ros.sources.companions import companions
 from stream3r_ros.sources.deep_files import bits_in_use, brightened
 from stream3r_ros.sources.frame import Skip, SourceError, SourceFrame
-from stream3r_ros.sources.left_out import OTHER_PICTURES, LeftOut, companions, describe
+from stream3r_ros.sources.left_out import OTHER_PICTURES, LeftOut, describe
 from stream3r_ros.sources.ordering import in_natural_order
 from stream3r_ros.sources.ordering import natural_key as natural_key  # offered here too
 
