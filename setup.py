@@ -30,7 +30,7 @@ setup(
         'trimesh>=4.0.0',
     ],
     extras_require={
-        'video': ['av>=16.0.0'],
+        'video': ['av>=17.0.0'],
         'heif': ['pillow-heif>=1.0.0'],
         'flash-attn': ['flash-attn>=2.6'],  # no test has run on it: it needs a GPU
         # evo is GPL-3 and measures camera poses; Open3D replaces scipy for ICP and normals.

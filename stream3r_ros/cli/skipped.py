@@ -20,13 +20,13 @@ class Skipped:
         self.named: list[dict[str, str]] = []
         self._lock = threading.Lock()
 
-    def add(self, name: str, sentence: str) -> None:
+    def add(self, name: str, sentence: str, count: int = 1) -> None:
         """Take note; the first few are said at once."""
         with self._lock:
-            self.count += 1
+            self.count += count
             if len(self.named) < NAMED:
                 self.named.append({'name': name, 'reason': sentence})
-            if self.count <= SAID:
+            if len(self.named) <= SAID:
                 print(f'stream3r: skipped: {sentence}', file=sys.stderr)
 
     def summary(self, source: FrameSource) -> dict[str, object]:

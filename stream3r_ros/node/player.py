@@ -97,7 +97,7 @@ class Player(Node):
             )
             self._clock = self.create_publisher(Clock, '/clock', clock_qos)
 
-    def _skip(self, name: str, sentence: str) -> None:
+    def _skip(self, name: str, sentence: str, count: int = 1) -> None:
         if self._said.allows(sentence):
             self.get_logger().warning(f'skipped: {sentence}')
 

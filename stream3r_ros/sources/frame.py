@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +10,12 @@ import numpy as np
 
 from stream3r_ros.sources.left_out import LeftOut
 
-Skip = Callable[[str, str], None]
-"""Told the name of a file or frame that cannot be read, and the sentence that says why."""
+
+class Skip(Protocol):
+    """Told what cannot be read."""
+
+    def __call__(self, name: str, sentence: str, count: int = 1, /) -> None:
+        """Hear the name of a file or of the first of `count` frames, and why, in a sentence."""
 
 
 class SourceError(ValueError):

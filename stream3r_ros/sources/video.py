@@ -15,8 +15,32 @@ from stream3r_ros.sources.frame import Skip, SourceError, SourceFrame
 from stream3r_ros.sources.left_out import LeftOut
 
 DEFAULT_RATE_HZ = 30.0
-LEAST_AV = 16
-"""The first version that the tests have run on; 12 takes BT.709 for BT.601 and sees no turns."""
+LEAST_AV = 17
+"""The tests have run on it; all before take BT.709 and BT.2020 for BT.601, off by 30 of 255."""
+
+MP4, MATROSKA = 'mp4', 'matroska'
+TIME_BASE_HZ = 10**6
+MOST_SILENCE_S = 1.0
+"""A Matroska header says a duration and no number of frames; sound may end a little later."""
+
+MOST_STRETCH = 10
+"""Pixels of real formats are at most about twice as wide as high; damaged headers say anything."""
+
+
+@dataclass
+class Tally:
+    """What has come out of a file: packets to be shown, frames good or bad, and until when."""
+
+    packets: int = 0
+    frames: int = 0
+    end_s: float = 0.0
+
+    def add(self, packet: Any) -> None:
+        """Count a packet, but for one that an edit list cuts out or that only ends the stream."""
+        self.packets += packet.size > 0 and not packet.is_discard
+        if packet.pts is not None:
+            end = packet.pts + (packet.duration or 0)
+            self.end_s = max(self.end_s, float(end * packet.time_base))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +80,7 @@ class VideoFile:
                 time_s = index / self.rate_hz if frame.time is None else float(frame.time)
                 first_s = time_s if first_s is None else first_s
                 name = f'{self.path.stem}_{index:06d}'
-                image_rgb = _upright(frame, stream.sample_aspect_ratio)
+                image_rgb = _upright(frame, self._pixel_aspect(stream))
                 yield SourceFrame(index, time_s - first_s, image_rgb, None, name)
                 index += 1
         if index == 0:
@@ -64,38 +88,80 @@ class VideoFile:
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
         """Decode packet after packet, so that a damaged one costs no others."""
-        av = _load_av()
-        packets = container.demux(stream)
-        count = 0
-        while True:
-            try:
-                packet = next(packets, None)
-                frames = [] if packet is None else packet.decode()
-            except av.FFmpegError as error:
-                self._refuse(count, error.strerror or str(error))
-                if isinstance(error, av.EOFError) or packet is None:
-                    return
-                continue
-            if packet is None:
-                return
-            for frame in frames:
+        tally = Tally()
+        for packet in self._packets(container, stream, tally):
+            tally.add(packet)
+            for frame in self._frames_of(packet, tally):
                 if frame.is_corrupt:
-                    self._refuse(count, 'its data is damaged')
+                    self._refuse(tally, 'its data is damaged')
                     continue
                 yield frame
-                count += 1
+                tally.frames += 1
+        missing = _missing(container, stream, tally, self.rate_hz)
+        if missing > 0 and tally.frames:
+            self._skip(
+                tally.frames,
+                f'{self.path} is not whole: its header announces {missing} more frames than the '
+                f'{tally.frames} that it holds',
+                missing,
+            )
 
-    def _refuse(self, count: int, reason: str) -> None:
-        sentence = f'{self.path} cannot be decoded after frame {count}: {reason}'
+    def _packets(self, container: Any, stream: Any, tally: Tally) -> Iterator[Any]:
+        av = _load_av()
+        try:
+            yield from container.demux(stream)
+        except av.FFmpegError as error:
+            self._refuse(tally, error.strerror or str(error))
+
+    def _frames_of(self, packet: Any, tally: Tally) -> list[Any]:
+        """Decode one packet; one that is bad stands for one frame."""
+        av = _load_av()
+        if packet.is_corrupt:
+            self._refuse(tally, 'its data is damaged')
+            return []
+        try:
+            return packet.decode()
+        except av.FFmpegError as error:
+            self._refuse(tally, error.strerror or str(error))
+            return []
+
+    def _refuse(self, tally: Tally, reason: str) -> None:
+        number = tally.frames
+        self._skip(number, f'{self.path} cannot be decoded after frame {number}: {reason}')
+        tally.frames += 1
+
+    def _skip(self, number: int, sentence: str, count: int = 1) -> None:
         if self.skip is None:
             raise SourceError(sentence)
-        self.skip(f'{self.path.stem}_{count:06d}', sentence)
+        self.skip(f'{self.path.stem}_{number:06d}', sentence, count)
+
+    def _pixel_aspect(self, stream: Any) -> Fraction:
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        if not 1 / MOST_STRETCH <= aspect <= MOST_STRETCH:
+            raise SourceError(f'{self.path} says its pixels are {aspect} times as wide as high')
+        return aspect
 
 
-def _upright(frame: Any, sample_aspect_ratio: Fraction | None) -> np.ndarray:
+def _missing(container: Any, stream: Any, tally: Tally, rate_hz: float) -> int:
+    """Count the frames that the header announces and that did not come.
+
+    Few formats announce any. That of MP4 counts frames that edit lists cut out as well, and no
+    seconds of them, so packets and the duration tell.
+    """
+    kind = container.format.name
+    came_s = tally.end_s - float((stream.start_time or 0) * stream.time_base)
+    if MP4 in kind:
+        short_s = float((stream.duration or 0) * stream.time_base) - came_s
+        return tally.packets - tally.frames + max(round(short_s * rate_hz), 0)
+    if MATROSKA in kind:
+        short_s = (container.duration or 0) / TIME_BASE_HZ - came_s
+        return round(short_s * rate_hz) if short_s > MOST_SILENCE_S else 0
+    return stream.frames - tally.frames
+
+
+def _upright(frame: Any, aspect: Fraction) -> np.ndarray:
     """Convert to RGB with square pixels, and turn and mirror it as the file asks players to."""
     width, height = frame.width, frame.height
-    aspect = sample_aspect_ratio or 1
     if aspect > 1:
         width = round(width * aspect)
     elif aspect < 1:
@@ -128,8 +194,8 @@ def _opened(path: Path) -> Any:
         # With its scheme, or FFmpeg takes a colon in the name for one.
         container = av.open(f'file:{path}')
     except (av.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, 'strerror', None) or str(error)
-        raise SourceError(f'{path} cannot be read as a video: {reason}') from error
+        said = isinstance(error, (av.FFmpegError, OSError)) and error.strerror
+        raise SourceError(f'{path} cannot be read as a video: {said or error}') from error
     if not container.streams.video:
         container.close()
         raise SourceError(f'{path} holds no video stream')

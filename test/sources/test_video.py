@@ -67,17 +67,56 @@ def test_a_name_is_a_file_whatever_it_looks_like(video, monkeypatch, name):
         assert len(list(open_source(spec))) == 5
 
 
-def test_pixels_that_are_not_square_are_made_so(tmp_path):
-    path = tmp_path / 'wide.mp4'
+PATCHES = np.array([[[200, 30, 30], [30, 200, 30]], [[30, 30, 200], [200, 200, 30]]], np.uint8)
+
+
+def write_patches(path, sample_aspect=None, matrix=None, of_range=None, image_hw=(48, 64)):
+    """Write one frame of four colours, in quarters."""
     with av.open(str(path), 'w') as container:
-        stream = container.add_stream('mpeg4', rate=5)
-        stream.width, stream.height, stream.pix_fmt = 144, 108, 'yuv420p'
-        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
-        frame = av.VideoFrame.from_ndarray(np.full((108, 144, 3), 90, np.uint8), 'rgb24')
+        stream = container.add_stream('libx264', rate=5, options={'crf': '5'})
+        stream.height, stream.width = image_hw
+        stream.pix_fmt = 'yuv444p'
+        context = stream.codec_context
+        if sample_aspect:
+            context.sample_aspect_ratio = sample_aspect
+        told = {}
+        if matrix:
+            context.colorspace, context.color_range = matrix, of_range
+            told = {'dst_colorspace': matrix, 'dst_color_range': of_range}
+        image = PATCHES.repeat(image_hw[0] // 2, 0).repeat(image_hw[1] // 2, 1)
+        frame = av.VideoFrame.from_ndarray(image, 'rgb24').reformat(format='yuv444p', **told)
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    (frame,) = open_source(str(path))
-    assert frame.image_rgb.shape == (108, 192, 3)
+
+
+def patches_of(path):
+    """Give the size of a video's frame and the colours in the middle of its quarters."""
+    image = next(iter(open_source(str(path)))).image_rgb
+    height, width = image.shape[:2]
+    return (height, width), image[height // 4 :: height // 2, width // 4 :: width // 2]
+
+
+@pytest.mark.parametrize(
+    ('sample_aspect', 'shown_hw'),
+    [(Fraction(4, 3), (108, 192)), (Fraction(8, 9), (122, 144)), (Fraction(1), (108, 144))],
+)
+def test_pixels_become_square(tmp_path, sample_aspect, shown_hw):
+    write_patches(tmp_path / 'a.mp4', sample_aspect, image_hw=(108, 144))
+    found_hw, colours = patches_of(tmp_path / 'a.mp4')
+    assert found_hw == shown_hw
+    np.testing.assert_allclose(colours, PATCHES, atol=12)
+
+
+def test_pixels_that_cannot_be_so_wide_are_refused(tmp_path):
+    write_patches(tmp_path / 'a.mp4', Fraction(20, 1))
+    with pytest.raises(SourceError, match='its pixels are 20 times as wide as high'):
+        patches_of(tmp_path / 'a.mp4')
+
+
+@pytest.mark.parametrize(('matrix', 'of_range'), [(5, 1), (1, 1), (1, 2), (5, 2)])
+def test_colours_are_right_in_every_matrix_and_range(tmp_path, matrix, of_range):
+    write_patches(tmp_path / 'a.mp4', matrix=matrix, of_range=of_range)
+    np.testing.assert_allclose(patches_of(tmp_path / 'a.mp4')[1], PATCHES, atol=12)
 
 
 ONE = 1 << 16
@@ -124,12 +163,82 @@ def test_a_damaged_part_of_a_video_costs_no_other(tmp_path):
     third = [found.start() for found in re.finditer(b'IDAT', data)][2]
     path.write_bytes(data[: third + 4] + bytes(30) + data[third + 34 :])
     said: list[str] = []
-    frames = list(open_source(str(path), skip=lambda _, sentence: said.append(sentence)))
+    frames = list(open_source(str(path), skip=lambda _, sentence, __: said.append(sentence)))
     means = [round(frame.image_rgb.mean()) for frame in frames]
     assert means == [30, 70, 150, 190]
     assert len(said) == 1 and 'cannot be decoded after frame 2' in said[0]
     with pytest.raises(SourceError, match='cannot be decoded after frame 2'):
         list(open_source(str(path)))
+
+
+def packet_bytes(path, number):
+    """Give where the bytes of a packet lie in its file."""
+    with av.open(str(path)) as container:
+        packet = list(container.demux(video=0))[number]
+        return slice(packet.pos, packet.pos + packet.size)
+
+
+def skipped(path):
+    """Give the stamps of a video's frames, and what it skips."""
+    said: list[tuple[str, str, int]] = []
+    stamps = [
+        frame.stamp_s for frame in open_source(str(path), skip=lambda *one: said.append(one))
+    ]
+    return stamps, said
+
+
+def test_a_packet_that_cannot_be_decoded_leaves_a_gap_in_the_stamps(video):
+    data, at = bytearray(video.read_bytes()), packet_bytes(video, 2)
+    data[at] = bytes(at.stop - at.start)
+    video.write_bytes(data)
+    stamps, said = skipped(video)
+    np.testing.assert_allclose(stamps, [0, 0.2, 0.6, 0.8])
+    assert [(name, count) for name, _, count in said] == [('clip_000002', 1)]
+
+
+def test_a_frame_with_damaged_pixels_is_skipped(video):
+    write_noise(video)
+    data, at = bytearray(video.read_bytes()), packet_bytes(video, 2)
+    at = slice(at.start + (at.stop - at.start) // 3, at.stop)
+    data[at] = np.random.default_rng(0).integers(0, 256, at.stop - at.start, np.uint8).tobytes()
+    video.write_bytes(data)
+    stamps, ((name, sentence, _),) = skipped(video)
+    assert (len(stamps), name) == (4, 'clip_000002')
+    assert sentence.endswith('cannot be decoded after frame 2: its data is damaged')
+
+
+def write_noise(path, count=5):
+    rng = np.random.default_rng(1)
+    header_first = {'movflags': 'faststart'} if path.suffix == '.mp4' else {}
+    with av.open(str(path), 'w', options=header_first) as container:
+        stream = container.add_stream('mpeg4', rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        for _ in range(count):
+            noise = rng.integers(0, 256, (48, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, 'rgb24')))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize(('suffix', 'count'), [('avi', 10), ('mkv', 20), ('mp4', 10)])
+def test_the_frames_that_a_cut_file_lacks_are_counted(tmp_path, suffix, count):
+    path = tmp_path / f'a.{suffix}'
+    write_noise(path, count)
+    data = path.read_bytes()
+    path.write_bytes(data[: packet_bytes(path, count // 2).start])
+    stamps, ((_, sentence, missing),) = skipped(path)
+    assert len(stamps) + missing == count
+    assert f'its header announces {missing} more frames than the {len(stamps)}' in sentence
+    with pytest.raises(SourceError, match='is not whole'):
+        list(open_source(str(path)))
+
+
+def test_frames_that_an_edit_list_cuts_out_are_not_missed(video):
+    data = bytearray(video.read_bytes())
+    at = data.index(b'elst') + 12
+    data[at : at + 8] = struct.pack('>Ii', 500, 5120)  # milliseconds, units of 1/10240 s
+    video.write_bytes(data)
+    stamps, said = skipped(video)
+    assert (len(stamps), said) == (2, [])
 
 
 def test_a_pyav_that_is_too_old_is_refused(video, monkeypatch):
