@@ -22,7 +22,7 @@ from stream3r_ros.cli.output_folder import check_output, results_folder
 from stream3r_ros.cli.overlap import Overlap
 from stream3r_ros.cli.progress import frame_progress
 from stream3r_ros.cli.run import Confidence, RunOptions
-from stream3r_ros.cli.skipped import Skipped
+from stream3r_ros.cli.skipped import Skipped, say_left_out
 from stream3r_ros.export import (
     DepthFolder,
     VoxelMap,
@@ -104,6 +104,7 @@ def reconstruct(options: RunOptions) -> None:
     skipped = Skipped()
     skip = None if options.strict else skipped.add
     source = open_source(options.input, synthetic_hw=options.synthetic_hw, skip=skip)
+    say_left_out(source, options.strict)
     plan = plan_frames(source, options)
     if options.compile:
         stream_options(options, 1)  # raises for full mode
@@ -141,7 +142,7 @@ def reconstruct(options: RunOptions) -> None:
         )
         summary = _summary(result, network, source, options) | skipped.summary(source)
         write_bytes(folder / 'summary.json', (json.dumps(summary, indent=2) + '\n').encode())
-    skipped.report(source)
+    skipped.report()
     _report(summary, options.out)
 
 

@@ -12,6 +12,18 @@ NAMED = 100
 SAID = 5
 
 
+def say_left_out(source: FrameSource, strict: bool = False) -> None:
+    """Say at the start which files are no frames.
+
+    Raises ValueError where some of them are images that cannot be read and that is an error.
+    """
+    unreadable = [str(each) for each in source.left_out if each.is_unreadable]
+    if strict and unreadable:
+        raise ValueError(f'{source.name}: {"; ".join(unreadable)}')
+    for each in source.left_out:
+        print(f'stream3r: {each}', file=sys.stderr)
+
+
 class Skipped:
     """Files and frames that were left out since they could not be read; for any thread."""
 
@@ -40,10 +52,8 @@ class Skipped:
             'skipped_names': self.named,
         }
 
-    def report(self, source: FrameSource) -> None:
+    def report(self) -> None:
         """Say at the end what is missing."""
-        for each in source.left_out:
-            print(f'stream3r: {each}', file=sys.stderr)
         if self.count:
             images = 'image was' if self.count == 1 else 'images were'
             print(

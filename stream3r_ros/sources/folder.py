@@ -24,6 +24,9 @@ BROKEN_LINKS = 'links that lead nowhere'
 NO_HEIC = 'HEIC, which needs pip install pillow-heif'
 NO_IMAGES = 'of a kind that is not read from folders'
 NO_COLOUR_IMAGES = 'depth maps, masks or labels beside colour images'
+UNREADABLE = frozenset({BROKEN_LINKS, NO_HEIC})
+LFS_POINTER = b'version https://git-lfs'
+HEIC_BRANDS = frozenset({b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'})
 DEFAULT_RATE_HZ = 10.0
 ENCODED_FORMATS = {'JPEG': 'jpeg', 'MPO': 'jpeg', 'PNG': 'png'}
 
@@ -115,11 +118,11 @@ def _sorted_out(listed: list[Path]) -> tuple[list[Path], tuple[LeftOut, ...]]:
             files.append(file)
         elif suffix in HEIC_SUFFIXES:
             reasons[NO_HEIC].append(file.name)
-        elif suffix in OTHER_PICTURES:
+        elif suffix in OTHER_PICTURES or suffix in Image.registered_extensions():
             reasons[NO_IMAGES].append(file.name)
     beside = companions(files)
     reasons[NO_COLOUR_IMAGES] = [file.name for file in beside]
-    return [file for file in files if file not in beside], describe(reasons)
+    return [file for file in files if file not in beside], describe(reasons, UNREADABLE)
 
 
 def _is_broken_link(file: Path) -> bool:
@@ -151,9 +154,9 @@ def read_image(file: Path, bits: int = 16) -> tuple[np.ndarray, bytes | None, st
     `bits` of 16 are in use. Also gives the file's own bytes and their format where these show
     the same picture.
     """
-    can_read_heic()  # a .jpg may be one
     try:
         data = file.read_bytes()
+        _check_contents(data)
         with Image.open(io.BytesIO(data)) as picture:
             shown = brightened(picture, data, bits) if bits < 16 else picture
             shown.load()
@@ -161,6 +164,17 @@ def read_image(file: Path, bits: int = 16) -> tuple[np.ndarray, bytes | None, st
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise SourceError(f'{file} cannot be read as an image: {_reason(error)}') from error
     return image_rgb, data if encoded_format else None, encoded_format
+
+
+def _check_contents(data: bytes) -> None:
+    """Raise ValueError for what is no image for a reason that one can do something about."""
+    if not data:
+        raise ValueError('it is empty')
+    if data.startswith(LFS_POINTER):
+        raise ValueError('it is a Git LFS pointer and not the file itself: run `git lfs pull`')
+    # Whatever the name says, by the first box of ISO/IEC 23008-12.
+    if data[4:8] == b'ftyp' and data[8:12] in HEIC_BRANDS and not can_read_heic():
+        raise ValueError(f'it is {NO_HEIC}')
 
 
 def to_rgb(picture: Image.Image) -> np.ndarray:

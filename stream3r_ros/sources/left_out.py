@@ -14,10 +14,14 @@ OTHER_PICTURES = frozenset(
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Files that were left out for one reason."""
+    """Files that were left out for one reason.
+
+    `is_unreadable` tells images that cannot be read from what is no image of a camera.
+    """
 
     reason: str
     names: tuple[str, ...]
+    is_unreadable: bool = False
 
     def __str__(self) -> str:
         """Say how many, why, and which are the first."""
@@ -27,8 +31,12 @@ class LeftOut:
         return f'{count} {files} left out, {self.reason}: {shown}'
 
 
-def describe(reasons: dict[str, list[str]]) -> tuple[LeftOut, ...]:
-    """Give the reasons for which there are names, these in order."""
+def describe(
+    reasons: dict[str, list[str]], unreadable: frozenset[str] = frozenset()
+) -> tuple[LeftOut, ...]:
+    """Give the reasons for which there are names, these in order; some are `unreadable`."""
     return tuple(
-        LeftOut(reason, tuple(sorted(names))) for reason, names in reasons.items() if names
+        LeftOut(reason, tuple(sorted(names)), reason in unreadable)
+        for reason, names in reasons.items()
+        if names
     )

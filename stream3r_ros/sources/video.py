@@ -127,7 +127,7 @@ class VideoFile:
 
     def _refuse(self, tally: Tally, reason: str) -> None:
         number = tally.frames
-        self._skip(number, f'{self.path} cannot be decoded after frame {number}: {reason}')
+        self._skip(number, f'{self.path} cannot be decoded near frame {number}: {reason}')
         tally.frames += 1
 
     def _skip(self, number: int, sentence: str, count: int = 1) -> None:

@@ -258,6 +258,18 @@ def test_what_cannot_be_used_is_skipped_said_and_written_and_the_run_goes_on(
     assert 'IMG_7.CR2' in error and '0_depth.png' in error
 
 
+def test_a_strict_run_ends_before_it_begins_where_images_are_known_to_be_unreadable(
+    images, tmp_path, capsys
+):
+    (images / '6.png').symlink_to('nowhere.png')
+    Image.fromarray(np.full((60, 80), 900, np.uint16)).save(images / '0_depth.png')
+    assert run(images, '--out', tmp_path / 'out', '--strict') == 2
+    error = capsys.readouterr().err
+    assert f'{images}: 1 file is left out, links that lead nowhere: 6.png' in error
+    (images / '6.png').unlink()
+    assert run(images, '--out', tmp_path / 'out', '--strict') == 0
+
+
 def test_results_do_not_go_among_the_images(images, capsys):
     assert run(images, '--out', images, '--overwrite') == 2
     assert 'is the input' in capsys.readouterr().err

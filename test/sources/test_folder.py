@@ -110,6 +110,7 @@ def test_what_is_left_out_is_counted_with_its_reason(tmp_path, monkeypatch):
     (tmp_path / 'gone.png').symlink_to(tmp_path / 'nowhere.png')
     (tmp_path / 'loop.png').symlink_to(tmp_path / 'loop.png')
     (tmp_path / 'raw.CR2').write_bytes(b'raw')
+    (tmp_path / 'old.tga').write_bytes(b'tga')
     for litter in ('Thumbs.db', '.DS_Store', '._0.jpg', 'poses.txt'):
         (tmp_path / litter).write_bytes(b'x')
     source = open_source(str(tmp_path))
@@ -117,17 +118,36 @@ def test_what_is_left_out_is_counted_with_its_reason(tmp_path, monkeypatch):
     assert [str(each) for each in source.left_out] == [
         '2 files are left out, links that lead nowhere: gone.png, loop.png',
         '3 files are left out, HEIC, which needs pip install pillow-heif: 0.HEIC, 1.HEIC, 2.HEIC',
-        '1 file is left out, of a kind that is not read from folders: raw.CR2',
+        '2 files are left out, of a kind that is not read from folders: old.tga, raw.CR2',
     ]
+    assert [each.is_unreadable for each in source.left_out] == [True, True, False]
 
 
-def test_heic_is_read_where_pillow_heif_is_installed(tmp_path):
+@pytest.mark.parametrize('name', ['IMG_1.HEIC', 'IMG_1.jpg'])
+def test_heic_is_read_where_pillow_heif_is_installed(tmp_path, name):
     pillow_heif = pytest.importorskip('pillow_heif')
     even = np.full((16, 32, 3), 90, np.uint8)
-    pillow_heif.from_pillow(Image.fromarray(even)).save(tmp_path / 'IMG_1.HEIC', quality=-1)
+    pillow_heif.from_pillow(Image.fromarray(even)).save(tmp_path / name, quality=-1, format='HEIF')
     frame = only_frame(tmp_path)
     assert np.abs(frame.image_rgb.astype(int) - 90).max() < 6
     assert frame.encoded is None
+
+
+@pytest.mark.parametrize(
+    ('data', 'sentence'),
+    [
+        (b'', 'it is empty'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'it is a Git LFS pointer'),
+        (b'\0\0\0\x18ftypheic' + bytes(200), 'it is HEIC, which needs pip install pillow-heif'),
+    ],
+)
+def test_what_is_no_image_for_a_known_reason_says_what_to_do(
+    tmp_path, monkeypatch, data, sentence
+):
+    monkeypatch.setattr(folder, 'can_read_heic', lambda: False)
+    (tmp_path / 'a.jpg').write_bytes(data)
+    with pytest.raises(SourceError, match=rf'a\.jpg cannot be read as an image: {sentence}'):
+        only_frame(tmp_path)
 
 
 def test_a_file_that_cannot_be_read_is_skipped_and_said_and_the_others_are_read(tmp_path):

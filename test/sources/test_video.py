@@ -166,8 +166,8 @@ def test_a_damaged_part_of_a_video_costs_no_other(tmp_path):
     frames = list(open_source(str(path), skip=lambda _, sentence, __: said.append(sentence)))
     means = [round(frame.image_rgb.mean()) for frame in frames]
     assert means == [30, 70, 150, 190]
-    assert len(said) == 1 and 'cannot be decoded after frame 2' in said[0]
-    with pytest.raises(SourceError, match='cannot be decoded after frame 2'):
+    assert len(said) == 1 and 'cannot be decoded near frame 2' in said[0]
+    with pytest.raises(SourceError, match='cannot be decoded near frame 2'):
         list(open_source(str(path)))
 
 
@@ -204,7 +204,7 @@ def test_a_frame_with_damaged_pixels_is_skipped(video):
     video.write_bytes(data)
     stamps, ((name, sentence, _),) = skipped(video)
     assert (len(stamps), name) == (4, 'clip_000002')
-    assert sentence.endswith('cannot be decoded after frame 2: its data is damaged')
+    assert sentence.endswith('cannot be decoded near frame 2: its data is damaged')
 
 
 def write_noise(path, count=5):
