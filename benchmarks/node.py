@@ -19,6 +19,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from stream3r_ros.msg import StreamStatus
+from stream3r_ros.node.status import is_of_a_frame
 from stream3r_ros.synthetic import SyntheticSequence
 
 LISTEN = '--listen'
@@ -42,7 +43,12 @@ def listen(seconds: float) -> None:
         delays.append(node.get_clock().now().nanoseconds / 1e9 - stamp.sec - stamp.nanosec / 1e9)
 
     node.create_subscription(TFMessage, '/tf', on_transform, 50)
-    node.create_subscription(StreamStatus, 'stream3r/status', statuses.append, 50)
+
+    def hear(status: StreamStatus) -> None:
+        if is_of_a_frame(status):
+            statuses.append(status)
+
+    node.create_subscription(StreamStatus, 'stream3r/status', hear, 50)
     node.create_subscription(PointCloud2, 'stream3r/points', lambda _: None, 5)
     node.create_subscription(Image, 'stream3r/depth/image', lambda _: None, 5)
     deadline = time.monotonic() + seconds

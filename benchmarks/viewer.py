@@ -63,7 +63,12 @@ def measure_node(weights: str, turns: int, seconds: float) -> None:
     rclpy.init()
     listener = rclpy.create_node('listener')
     heard: list[StreamStatus] = []
-    listener.create_subscription(StreamStatus, 'stream3r/status', heard.append, 50)
+
+    def hear(status: StreamStatus) -> None:
+        if status.header.frame_id:  # of a frame
+            heard.append(status)
+
+    listener.create_subscription(StreamStatus, 'stream3r/status', hear, 50)
     node = start(
         'stream3r_node', '-p', f'network.source:={weights}', '-p', 'network.threads:=1',
         '-p', 'points.stride:=1',

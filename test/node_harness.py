@@ -267,6 +267,7 @@ class Participant:
         if self._info_publisher is None:
             self._info_publisher = self.node.create_publisher(CameraInfo, 'camera_info', 10)
             wait_until(self._info_publisher.get_subscription_count, 'the node hears camera_info')
+            time.sleep(0.5)  # discovery is not mutual yet
         return self._info_publisher
 
     def publish(self, message, info: CameraInfo | None = None, stamp_ns: int | None = None) -> int:

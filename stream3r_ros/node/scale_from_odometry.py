@@ -28,6 +28,8 @@ MOST_PLACES = 32
 """Places of the way that is compared; the oldest one is forgotten."""
 MOST_GAP_NS = 500_000_000
 """Between two messages; what the robot did in a longer gap nobody knows."""
+MOST_AHEAD_NS = 10_000_000_000
+"""One message does not decide that so much time has passed."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,9 @@ class RobotPose:
 class HeardOdometry:
     """The last MOST_MESSAGES messages of a robot's odometry; any thread may call any method.
 
-    What cannot be true is refused. Stamps rise: one that
-    goes back by little is refused, and by more begins another epoch, as other frames do.
+    What cannot be true is refused. Stamps rise: one that goes back, or on by far, is refused, and
+    when the next one follows it, time has changed. Where it went back, and with other frames,
+    another epoch begins.
     """
 
     def __init__(self) -> None:
@@ -65,6 +68,7 @@ class HeardOdometry:
         self._heard: deque[_Heard] = deque(maxlen=MOST_MESSAGES)
         self._frames = ('', '')
         self._epoch = 0
+        self._elsewhere_ns: int | None = None  # a stamp far from the last one
 
     def put(self, message: Odometry) -> None:
         """Take a message in."""
@@ -79,11 +83,23 @@ class HeardOdometry:
             if 0 <= back_ns <= MOST_GAP_NS and frames == self._frames:
                 self._refused = 'odometry refused: its stamp is no later than the last one'
                 return
+            is_elsewhere = not -MOST_AHEAD_NS < back_ns < 0 and frames == self._frames
+            if self._heard and is_elsewhere and not self._follows(heard.stamp_ns):
+                self._refused = (
+                    f'odometry refused: its stamp is {abs(back_ns) / 1e9:.3f} s from the last one'
+                )
+                return
+            self._elsewhere_ns = None
             if back_ns >= 0 or frames != self._frames:
                 self._heard.clear()
                 self._epoch += 1
             self._heard.append(heard)
             self._frames = frames
+
+    def _follows(self, stamp_ns: int) -> bool:
+        """Tell whether a stamp far from the last one follows another such, and take note."""
+        before, self._elsewhere_ns = self._elsewhere_ns, stamp_ns
+        return before is not None and 0 < stamp_ns - before <= MOST_GAP_NS
 
     def take_problem(self) -> str:
         """Give the last reason of a refusal that was not given yet, or what is missing, or ''."""

@@ -42,7 +42,7 @@ def _pairs(old: FrameEstimate, new: FrameEstimate) -> tuple[np.ndarray, np.ndarr
     used = (old.confidence > least) & (new.confidence > least) & old.mapping.image_mask()
     for one in (old, new):
         assert one.depth is not None
-        used &= _away_from_edges(one.depth)
+        used &= away_from_edges(one.depth)
     weights = np.sqrt(old.confidence[used] * new.confidence[used])
     return _points(new)[used], _points(old)[used], weights
 
@@ -55,7 +55,7 @@ def _points(estimate: FrameEstimate) -> np.ndarray:
     return in_world.reshape(in_camera.shape)
 
 
-def _away_from_edges(depth: np.ndarray) -> np.ndarray:
+def away_from_edges(depth: np.ndarray) -> np.ndarray:
     """Mark the pixels (H, W) whose neighbours are about as far away."""
     with np.errstate(invalid='ignore'):
         smooth = depth > 0

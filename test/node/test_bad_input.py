@@ -109,7 +109,7 @@ UNLOADABLE = {
     'no such kind of device': ({'network__device': 'abacus'}, "found 'abacus'"),
     'hub out of reach': (
         {'network__source': 'someone/something'},
-        'not in the local Hugging Face cache and the hub cannot be reached',
+        'not in the local Hugging Face cache and HF_HUB_OFFLINE is set',
     ),
     'a size that does not fit': ({'image_size': 100}, 'image size is 100'),
 }

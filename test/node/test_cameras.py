@@ -122,6 +122,20 @@ def test_one_camera_that_stops_leaves_the_other_alone(rig):
     assert len(rig.statuses('left')) <= left + 1
 
 
+def test_time_that_goes_back_for_one_camera_begins_a_stream_of_that_camera_alone(rig):
+    rig.publish_until(answered(rig, 2), 'answers to both cameras')
+    before = {name: rig.statuses(name)[-1].stream for name in CAMERAS}
+    now = rig._stamp
+    rig._stamp -= 100_000_000_000
+    rig.publish_until(
+        lambda: rig.statuses('left')[-1].stream > before['left'], 'a new stream', only='left'
+    )
+    rig._stamp = now
+    count = len(rig.statuses('front'))
+    rig.publish_until(lambda: len(rig.statuses('front')) > count, 'the other', only='front')
+    assert rig.statuses('front')[-1].stream == before['front']
+
+
 @pytest.mark.parametrize('rig', ['shared'], indirect=True)
 def test_shared_cameras_enter_one_stream_as_pairs_of_one_instant(rig):
     rig.publish_until(answered(rig, 2), 'answers to both cameras', skew_ns=3_000_000)

@@ -165,11 +165,26 @@ def test_what_cannot_be_true_of_odometry_is_refused_in_a_sentence():
     assert not heard.take_problem()
 
 
-def test_a_stamp_in_the_far_future_does_not_end_the_odometry():
+@pytest.mark.parametrize('wrong', [2e9, 0.0, 20.0])
+def test_one_stamp_of_another_time_does_not_end_the_odometry(wrong):
     heard = HeardOdometry()
-    for t in (1.0, 2e9, 1.1, 1.2):
+    for t in (5.0, 5.1, wrong, 5.2):
         heard.put(odometry(t, ROBOT_MOTION))
-    np.testing.assert_allclose(heard.pose_at(1_150_000_000).world_from_base, ROBOT_MOTION)
+    first, last = heard.pose_at(5_050_000_000), heard.pose_at(5_150_000_000)
+    np.testing.assert_allclose(last.world_from_base, ROBOT_MOTION)
+    assert first.epoch == last.epoch
+    assert 's from the last one' in heard.take_problem()
+
+
+def test_odometry_that_goes_back_and_stays_begins_another_epoch():
+    heard = HeardOdometry()
+    for t in (50.0, 50.1):
+        heard.put(odometry(t, ROBOT_MOTION))
+    before = heard.pose_at(50_050_000_000).epoch
+    for t in (1.0, 1.1, 1.2):
+        heard.put(odometry(t, ROBOT_MOTION))
+    assert heard.pose_at(50_050_000_000) is None
+    assert heard.pose_at(1_150_000_000).epoch == before + 1
 
 
 def test_no_more_odometry_is_kept_than_the_bound():

@@ -10,7 +10,7 @@ from stream3r_ros.images import plan_mapping
 from stream3r_ros.network import load_network
 from stream3r_ros.sources import open_source
 from stream3r_ros.streaming import FrameEstimate, ImageStream, StreamOptions
-from stream3r_ros.streaming.joining import join
+from stream3r_ros.streaming.joining import away_from_edges, join
 
 HW = (84, 112)
 GROUPS = StreamOptions('full', full_frames=6, full_overlap=2)
@@ -117,6 +117,40 @@ def test_a_group_that_does_not_join_has_a_world_of_its_own_and_says_why(network,
     assert len(found) == 4
     assert stream.new_world.startswith('a group does not join the one before: ')
     assert np.linalg.norm(found[0].world_from_camera[:3, 3]) < 1.0
+
+
+def test_depth_and_places_come_in_the_unit_of_the_first_group(network, walk):
+    streams = ImageStream(network, GROUPS), ImageStream(network, GROUPS)
+    for stream in streams:
+        for frame in walk[:6]:
+            stream.step(stream.prepare(frame.image_rgb))
+    # As if the first group had been in a unit of half the length.
+    larger = Similarity(2.0, np.eye(3), np.zeros(3))
+    streams[1]._shared = [
+        (image, replace(estimate, depth=2 * estimate.depth,
+                        world_from_camera=larger.pose(estimate.world_from_camera)))
+        for image, estimate in streams[1]._shared
+    ]  # fmt: skip
+    found: list[list[FrameEstimate]] = [[], []]
+    for frame in walk[6:10]:
+        for stream, answers in zip(streams, found, strict=True):
+            answers += stream.step(stream.prepare(frame.image_rgb))
+    for plain, scaled in zip(*found, strict=True):
+        np.testing.assert_allclose(scaled.depth, 2 * plain.depth, rtol=1e-3)
+        np.testing.assert_allclose(
+            scaled.world_from_camera, larger.pose(plain.world_from_camera), atol=1e-3
+        )
+
+
+def test_what_lies_at_a_step_of_depth_is_left_out():
+    depth = np.full((5, 6), 2.0, np.float32)
+    depth[:, 3:] = 4.0
+    depth[0, 0] = np.nan
+    smooth = away_from_edges(depth)
+    assert not smooth[:, 2:4].any() and not smooth[0, 0]
+    assert smooth[1:, [0, 1, 4, 5]].all()
+    floor = np.linspace(2.0, 2.5, 30, dtype=np.float32)[None].repeat(3, axis=0)
+    assert away_from_edges(floor).all()
 
 
 def test_shared_frames_are_fewer_than_a_group():

@@ -93,9 +93,12 @@ def _retype(source: str, target: str) -> Step:
         if not np.issubdtype(dtype, np.integer):
             return image.astype(dtype)
         limits = np.iinfo(dtype)
-        rounded = np.rint(image.astype(np.float64) * scale)
-        rounded[~(np.abs(rounded) < -_OVERFLOW)] = _OVERFLOW
-        return np.clip(rounded, limits.min, limits.max).astype(dtype)
+        rounded = image.astype(np.float64)
+        rounded *= scale
+        np.rint(rounded, out=rounded)
+        if not np.issubdtype(image.dtype, np.integer):
+            rounded[~(np.abs(rounded) < -_OVERFLOW)] = _OVERFLOW
+        return np.clip(rounded, limits.min, limits.max, out=rounded).astype(dtype)
 
     return convert
 
