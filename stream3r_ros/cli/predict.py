@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -138,7 +139,7 @@ def sizes_of(weights: str) -> NetworkConfig:
     config = DEMO_CONFIG if weights == 'demo' else random_config(weights)
     if config is not None:
         return config
-    if not Path(weights).expanduser().exists():
+    if not Path(os.path.expanduser(weights)).exists():
         raise ValueError(
             f"a prediction needs sizes that are at hand and '{weights}' is no file or folder: "
             'take random:official for the published ones'

@@ -144,7 +144,7 @@ def _is_fast_at_bfloat16(device: torch.device) -> bool:
 
 def locate(source: str, revision: str | None) -> WeightFiles:
     """Find the files of weights and, where there is one, the config.json of a source."""
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     try:
         if path.is_file():
             return locate_file(path)

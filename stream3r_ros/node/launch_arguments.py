@@ -168,7 +168,7 @@ def existing(what: str) -> Reader:
     """Make a reader of the path of a file or folder that is there."""
 
     def read(given: str) -> str:
-        path = Path(given).expanduser()
+        path = Path(os.path.expanduser(given))
         if not given or not path.exists():
             raise ValueError(f'{what} that is there')
         return str(path)
@@ -178,7 +178,7 @@ def existing(what: str) -> Reader:
 
 def parameter_file(given: str) -> str:
     """Read the path of a YAML file; launch itself starts nodes without one that is not there."""
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))
     try:
         is_mapping = isinstance(yaml.safe_load(path.read_text()), dict)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -1,5 +1,6 @@
 """The map: what a stream has seen so far, one point a voxel, to be published and saved."""
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ class MapPoints:
         are whole. An empty ``folder`` is the current working directory. Raises ValueError when
         the map is empty and OSError when the folder cannot be made or written.
         """
-        folder = Path(folder).expanduser().resolve()
+        folder = Path(os.path.expanduser(folder)).resolve()
         copy = self._copy()
         if not len(copy.points):
             raise ValueError(

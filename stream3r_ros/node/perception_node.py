@@ -1,6 +1,7 @@
 """The node ``stream3r``: images in, depth, clouds and poses out; a lifecycle node."""
 
 import math
+import os
 import re
 import threading
 import time
@@ -171,7 +172,7 @@ class PerceptionNode(LifecycleNodeMixin, Node):
 
     def _configure(self) -> None:
         if self.settings.map.folder:
-            check_folder(Path(self.settings.map.folder).expanduser())
+            check_folder(Path(os.path.expanduser(self.settings.map.folder)))
         source = self.settings.network
         self.get_logger().info(f'loading the network from {source.source}')
         begun = time.monotonic()

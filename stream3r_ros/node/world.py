@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -172,7 +173,7 @@ class World:
         """Write the map; raises as MapPoints.save does. Several worlds have a folder each."""
         if not self._name:
             return self._map.save(folder)
-        own = Path(folder).expanduser() / self._name
+        own = Path(os.path.expanduser(folder)) / self._name
         return self._map.save(own)
 
     def publish_map(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from stream3r_ros.sources.folder import HEIC_SUFFIXES, ImageFolder, image_suffixes
@@ -34,11 +35,7 @@ def open_source(
         raise SourceError(
             'the source is empty: expected a folder of images, a video or synthetic:SEED'
         )
-    path = Path(spec).expanduser()
-    if not path.exists():
-        raise SourceError(
-            f'{spec} does not exist: expected a folder of images, a video or synthetic:SEED'
-        )
+    path = _existing_path(spec)
     if path.is_dir():
         return ImageFolder.of_folder(path, rate_hz, skip)
     if path.suffix.lower() in image_suffixes() | HEIC_SUFFIXES:
@@ -46,6 +43,22 @@ def open_source(
     from stream3r_ros.sources.video import VideoFile
 
     return VideoFile.open(path, skip)
+
+
+def _existing_path(spec: str) -> Path:
+    """Take a name as it stands; where there is none such, ~ may mean a home directory."""
+    path = Path(spec)
+    try:
+        if path.exists():
+            return path
+        # Path.expanduser raises where ~x is nobody's home.
+        if (at_home := Path(os.path.expanduser(spec))).exists():
+            return at_home
+    except OSError as error:
+        raise SourceError(f'{spec} cannot be opened: {error.strerror}') from error
+    raise SourceError(
+        f'{spec} does not exist: expected a folder of images, a video or synthetic:SEED'
+    )
 
 
 def _open_synthetic(

@@ -268,7 +268,9 @@ def test_a_folder_with_several_weights_is_ambiguous(tiny_folder):
         float32(tiny_folder)
 
 
-@pytest.mark.parametrize('source', ['no-such-thing', '/no/such/folder', './none.safetensors'])
+@pytest.mark.parametrize(
+    'source', ['no-such-thing', '/no/such/folder', './none.safetensors', '~nobody-such/a']
+)
 def test_a_source_that_is_nowhere_is_named(source):
     with pytest.raises(CheckpointError, match='there are no weights at'):
         float32(source)

@@ -272,6 +272,23 @@ def test_a_missing_path_is_refused_with_what_was_expected():
         open_source('/no/such/place')
 
 
+def test_a_name_that_begins_with_a_tilde_is_a_file_or_is_at_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    (tmp_path / 'home').mkdir()
+    save(tmp_path / '~$a.png', picture(1))
+    save(tmp_path / 'home/b.png', picture(2))
+    assert np.array_equal(only_frame('~$a.png').image_rgb, picture(1))
+    assert np.array_equal(only_frame('~/b.png').image_rgb, picture(2))
+    with pytest.raises(SourceError, match='~nobody-such/a.png does not exist'):
+        open_source('~nobody-such/a.png')
+
+
+def test_a_name_that_no_file_can_have_is_one_sentence():
+    with pytest.raises(SourceError, match='x cannot be opened: File name too long'):
+        open_source('x' * 300)
+
+
 def test_an_empty_name_is_not_the_current_folder():
     with pytest.raises(SourceError, match='the source is empty'):
         open_source('')
