@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from dataclasses import dataclass
 
@@ -108,5 +109,10 @@ def written(value: float, form: str) -> str:
 
 def table(rows: list[tuple[str, str]]) -> str:
     """Write rows of a name and a value as a Markdown table."""
-    lines = [f'| **{name}** | {value} |' for name, value in rows]
+    lines = [f'| **{name}** | {literal(value)} |' for name, value in rows]
     return '\n'.join(['| | |', '| :-- | :-- |', *lines])
+
+
+def literal(text: str) -> str:
+    """Write a text so that Markdown shows it as it is: names of files are full of its signs."""
+    return re.sub(r'([\\`*_{}\[\]<>|~#$&])', r'\\\1', text)

@@ -10,6 +10,7 @@ import numpy as np
 
 from stream3r_ros.viewing.colours import confidence_picture, depth_picture, fitted
 from stream3r_ros.viewing.frame import ViewedFrame
+from stream3r_ros.viewing.numbers import literal
 
 if TYPE_CHECKING:
     import viser
@@ -93,7 +94,7 @@ class StreamPanel:
 
     def say(self, sentence: str) -> None:
         """Show a sentence under the controls, or none."""
-        self._sentence.content = f'⚠️ {sentence}' if sentence else ''
+        self._sentence.content = f'⚠️ {literal(sentence)}' if sentence else ''
         self._sentence.visible = bool(sentence)
 
     def show_numbers(self, markdown: str) -> None:

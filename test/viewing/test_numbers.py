@@ -5,7 +5,7 @@ import math
 import pytest
 
 from stream3r_ros.viewing import Meter, StreamNumbers
-from stream3r_ros.viewing.numbers import MOST_ARRIVALS, stream_table
+from stream3r_ros.viewing.numbers import MOST_ARRIVALS, stream_table, table
 
 
 def numbers(**changes):
@@ -60,3 +60,8 @@ def test_the_scale_is_a_number_only_where_it_is_known():
     meter.add(0.1, numbers(scale_state='metric', scale=2.5))
     assert 'metric, 2.5 m a unit' in stream_table(meter, 0.2, 1234, 0.02)
     assert '1,234 points' in stream_table(meter, 0.2, 1234, 0.02)
+
+
+def test_the_signs_of_markdown_in_a_name_are_shown():
+    last = table([('input', 'a|b_<c>*d*.mp4')]).splitlines()[-1]
+    assert last == r'| **input** | a\|b\_\<c\>\*d\*.mp4 |'
