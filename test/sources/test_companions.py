@@ -16,7 +16,10 @@ PIXELS = {
 def write(folder, **kinds):
     for kind, names in kinds.items():
         for name in names:
-            Image.fromarray(PIXELS[kind]).save(folder / name)
+            pixels = PIXELS[kind]
+            if kind == 'deep' and name.endswith('pgm'):  # older Pillow writes no uint16 there
+                pixels = pixels.astype(np.int32)
+            Image.fromarray(pixels).save(folder / name)
 
 
 def played(folder):
