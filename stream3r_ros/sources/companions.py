@@ -36,8 +36,8 @@ def companions(files: Sequence[Path]) -> set[Path]:
     return {
         file
         for file in files
-        if _is_marked_beside(file, by_subject[_subject(file)], by_numbers[_numbers(file)])
-        or _is_held_beside(file, by_numbers[_numbers(file)])
+        if _is_marked_beside(file, by_subject[_subject(file)], by_numbers[_place(file)])
+        or _is_held_beside(file, by_numbers[_place(file)])
     }
 
 
@@ -48,7 +48,7 @@ def _grouped(
     by_numbers: dict[Hashable, list[Path]] = defaultdict(list)
     for file in files:
         by_subject[_subject(file)].append(file)
-        by_numbers[_numbers(file)].append(file)
+        by_numbers[_place(file)].append(file)
     return by_subject, by_numbers
 
 
@@ -68,7 +68,7 @@ def _is_held_beside(file: Path, same_numbers: list[Path]) -> bool:
     others = [other for other in same_numbers if other != file and not _is_marked(other)]
     if not others or (pixels := _pixels(file)) not in (DEEP, GREY):
         return False
-    if pixels == GREY or not _numbers(file):
+    if pixels == GREY:
         others = [other for other in others if _stem(other) == _stem(file)]
     return any(_pixels(other) == COLOUR for other in others)
 
@@ -88,6 +88,11 @@ def _words(file: Path) -> list[str]:
 
 def _numbers(file: Path) -> tuple[int, ...]:
     return tuple(int(digits) for digits in re.findall(r'\d+(?!\d|bit)', _stem(file)))
+
+
+def _place(file: Path) -> Hashable:
+    """Tell where in a sequence a file belongs: its numbers, or its name where there are none."""
+    return _numbers(file) or _stem(file)
 
 
 def _subject(file: Path) -> tuple[Hashable, ...]:
