@@ -30,11 +30,15 @@ class Skipped:
     def __init__(self) -> None:
         self.count = 0
         self.named: list[dict[str, str]] = []
+        self._known: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     def add(self, name: str, sentence: str, count: int = 1) -> None:
-        """Take note; the first few are said at once."""
+        """Take note, once where an input is played again; the first few are said at once."""
         with self._lock:
+            if (name, sentence) in self._known:
+                return
+            self._known.add((name, sentence))
             self.count += count
             if len(self.named) < NAMED:
                 self.named.append({'name': name, 'reason': sentence})

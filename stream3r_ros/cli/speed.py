@@ -14,7 +14,7 @@ from stream3r_ros.cli.bench import BenchOptions
 from stream3r_ros.cli.output_file import check_place
 from stream3r_ros.cli.progress import frame_progress
 from stream3r_ros.cli.random_weights import open_network, random_config
-from stream3r_ros.cli.skipped import say_left_out
+from stream3r_ros.cli.skipped import Skipped, say_left_out
 from stream3r_ros.cli.speed_record import (
     Sample,
     SpeedRun,
@@ -48,7 +48,7 @@ def bench(options: BenchOptions) -> None:
         require('matplotlib.figure', '--plot')
     old = load_run(options.compare) if options.compare else None
     random_config(options.weights or DEFAULT_WEIGHTS)
-    source = open_source(options.input, synthetic_hw=options.synthetic_hw)
+    source = open_source(options.input, synthetic_hw=options.synthetic_hw, skip=Skipped().add)
     say_left_out(source)
     if options.threads:
         torch.set_num_threads(options.threads)

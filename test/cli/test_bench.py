@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
@@ -113,6 +114,17 @@ def test_the_first_frame_counts_in_no_other_row_and_stands_with_other_starts():
 def test_a_short_input_is_played_again(images, capsys):
     assert bench(images, '--weights', 'demo', '--frames', 5, '--starts', 1) == 0
     assert f'64 x 48 of {images}' in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_is_said_and_the_measurement_goes_on(images, tmp_path, capsys):
+    for file in images.iterdir():
+        shutil.copy(file, tmp_path)
+    (tmp_path / '2.png').write_bytes(b'')
+    (tmp_path / '3.png').symlink_to('nowhere.png')
+    assert bench(tmp_path, '--frames', 3, '--starts', 1) == 0
+    error = capsys.readouterr().err
+    assert '1 file is left out, links that lead nowhere: 3.png' in error
+    assert error.count('2.png cannot be read as an image: it is empty') == 1
 
 
 def test_settings_reach_the_session(images, monkeypatch, tmp_path):
