@@ -35,7 +35,7 @@ from stream3r_ros.viewing import (
     address,
     open_server,
 )
-from stream3r_ros.viewing.numbers import stream_table
+from stream3r_ros.viewing.numbers import literal, stream_table
 
 PENDING_FRAMES = 5
 MAX_IMAGE_PIXELS = 33_177_600
@@ -235,7 +235,7 @@ class Viewer(Node):
         if absence_s > SILENCE_S:
             sentences.append(f'Nothing was heard of the node for {absence_s:.0f} s.')
         elif meter.latest is not None and meter.latest.reason:
-            sentences.append(f'**{meter.latest.reason}**')
+            sentences.append(f'**{literal(meter.latest.reason)}**')
         return ''.join(f'\n\n{sentence}' for sentence in sentences)
 
     def _on_values(self, values: dict[str, Any]) -> None:

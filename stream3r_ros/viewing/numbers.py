@@ -115,4 +115,5 @@ def table(rows: list[tuple[str, str]]) -> str:
 
 def literal(text: str) -> str:
     """Write a text so that Markdown shows it as it is: names of files are full of its signs."""
-    return re.sub(r'([\\`*_{}\[\]<>|~#$&])', r'\\\1', text)
+    # Within a word an underscore is no sign.
+    return re.sub(r'([\\`*{}\[\]<>|~#$&]|(?<![^\W_])_|_(?![^\W_]))', r'\\\1', text)

@@ -63,5 +63,5 @@ def test_the_scale_is_a_number_only_where_it_is_known():
 
 
 def test_the_signs_of_markdown_in_a_name_are_shown():
-    last = table([('input', 'a|b_<c>*d*.mp4')]).splitlines()[-1]
-    assert last == r'| **input** | a\|b\_\<c\>\*d\*.mp4 |'
+    last = table([('input', 'a|b_<c>*d*_e_f.mp4')]).splitlines()[-1]
+    assert last == r'| **input** | a\|b\_\<c\>\*d\*\_e_f.mp4 |'
