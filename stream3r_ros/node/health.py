@@ -16,6 +16,9 @@ from stream3r_ros.node.rates import Recent
 
 RECENT_S = 2.0
 """A trouble that is over is spoken of for so long: whoever looks once a second sees it."""
+MANY_HOLES = 3
+"""Within HOLES_S; and a share of the images:"""
+HOLES_S = 5.0
 MANY_LOST = 0.05
 """Share of lost images that is worth a warning."""
 FIRST_IMAGE_S = 10.0
@@ -79,14 +82,16 @@ class Happened:
     out_of_memory: int = 0  # streams that ended for want of memory
     lost_before: int = 0
     lost_before_recently: int = 0
+    holes_recently: int = 0  # gaps in the stamps, whatever is missing in each
     rate_received: float = 0.0
     rate_processed: float = 0.0
     last: StreamStatus | None = None  # of the last processed image
 
     @property
     def is_losing_many(self) -> bool:
-        """Tell whether more images get lost than a stamp that wavers would explain."""
-        return self.lost_before_recently > max(2, MANY_LOST * self.received_recently)
+        """Tell whether images get lost again and again: one gap may be a camera that paused."""
+        share = MANY_LOST * self.received_recently
+        return self.holes_recently >= MANY_HOLES and self.lost_before_recently > share
 
 
 class Health:
@@ -97,7 +102,7 @@ class Health:
         self._lock = threading.Lock()
         self.counters = Counters()
         self._received, self._processed = Recent(clock), Recent(clock)
-        self._refused, self._lost = Recent(clock), Recent(clock)
+        self._refused, self._lost, self._holes = Recent(clock), Recent(clock), Recent(clock)
         self._now = Happened()
         self._since = clock()
         self._under_way_since: float | None = None
@@ -109,7 +114,9 @@ class Health:
             self._now = Happened(
                 out_of_memory=self._now.out_of_memory, lost_before=self._now.lost_before
             )
-        for recent in (self._received, self._processed, self._refused, self._lost):
+        for recent in (
+            self._received, self._processed, self._refused, self._lost, self._holes,
+        ):  # fmt: skip
             recent.clear()
 
     def received(self) -> None:
@@ -133,6 +140,7 @@ class Health:
     def lost_on_the_way(self, count: int) -> None:
         """Images were sent and never came; with -1 one of them came late."""
         self._lost.add(count)
+        self._holes.add(1 if count > 0 else -1)
         self._change(lost_before=count)
 
     def started(self) -> None:
@@ -184,6 +192,7 @@ class Health:
                 refused_recently=self._refused.count(RECENT_S),
                 received_recently=self._received.count(RECENT_S),
                 lost_before_recently=self._lost.count(RECENT_S),
+                holes_recently=self._holes.count(HOLES_S),
                 rate_received=self._received.rate_hz(),
                 rate_processed=self._processed.rate_hz(),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 NOTHING_KNOWN = KnownCamera('predicted')
 FOREIGN_IN_A_ROW = 5
 """So many images of one other size and the camera has changed for good."""
+SIZES, MOST_OF_SIZES = 10, 8
+"""So many of the last ones, and it is the stream that began with the wrong size."""
 
 
 @dataclass
@@ -118,7 +121,7 @@ class Track:
 
     def _begin(self, settings: Settings) -> None:
         self.drop_gathered()
-        self._foreign: tuple[tuple[int, int], int] = (0, 0), 0  # a size, and how often in a row
+        self._sizes: deque[tuple[int, int]] = deque(maxlen=SIZES)
         self._stream = ImageStream(self._network, settings.stream)
         self.number += 1
         self.world.begin()
@@ -166,12 +169,11 @@ class Track:
         One image of another size is refused; a camera that stays with it begins a new stream.
         """
         size, stream_size = image.shape[:2], self._stream.camera_hw
+        self._sizes.append(size)
         if stream_size in (None, size):
-            self._foreign = size, 0
             return self._stream.prepare(image)
-        before, count = self._foreign
-        self._foreign = size, count + 1 if before == size else 1
-        if self._foreign[1] >= FOREIGN_IN_A_ROW:
+        in_a_row = list(self._sizes)[-FOREIGN_IN_A_ROW:] == [size] * FOREIGN_IN_A_ROW
+        if in_a_row or self._sizes.count(size) >= MOST_OF_SIZES:
             was, now = (f'{width} x {height}' for height, width in (stream_size, size))
             self.begin_anew(settings, f'images are {now} now, instead of {was}')
         return self._stream.prepare(image)

@@ -120,6 +120,10 @@ def of_another_size(camera, message):
     return sound(camera, camera.image(32, 64))
 
 
+def mostly_of_another_size(camera, message):
+    return (sound if camera.number % 5 == 0 else of_another_size)(camera, message)
+
+
 def of_a_world_frame(camera, message):
     return stamped(message, camera.stamp_ns, 'odom')
 
@@ -231,6 +235,9 @@ STEPS = [
     well('one size again', GOOD),
     well('another size for good', send(of_another_size), 'images are 64 x 32 now, instead of'),
     well('the old size for good', GOOD, 'images are 64 x 48 now, instead of'),
+    Step('another size, with a few of the old', send(mostly_of_another_size), 'warn', 'streaming',
+         'the stream began with 32 x 64', log='images are 64 x 32 now, instead of'),
+    well('the old size again', GOOD, 'images are 64 x 48 now, instead of'),
     Step('the node is told to rest', enabled(False), 'ok', 'disabled', '~/enable'),
     well('it goes on', enabled(True)),
     Step('images name a world frame', send(of_a_world_frame), 'warn', 'streaming',
