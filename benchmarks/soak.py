@@ -202,7 +202,8 @@ class Soak(Node):
         if expected is None or self.is_over:
             return
         # What other settings bring about is true as well, and worse than being well.
-        told = ('stream is full', 'frame failed', 'no pose')
+        # A player that other work holds up leaves gaps in its stamps.
+        told = ('stream is full', 'frame failed', 'no pose', 'got lost on the way')
         if OK in expected and any(words in message for words in told):
             return
         self.record.judged += 1
@@ -418,7 +419,8 @@ def judge(record: Record, status: int, out: Path | None) -> None:
             record.judged > 0 and not record.wrong_levels,
         f'every phase showed its level: {record.phase_levels}':
             all(
-                phase.levels[0] in record.phase_levels[phase.name]
+                record.phase_levels[phase.name] & {*phase.levels, WARN}
+                and phase.levels[0] in {OK, *record.phase_levels[phase.name]}
                 for phase in PHASES if phase.name in record.phase_levels
             ),
         f'/diagnostics was silent for {record.longest_silence_s:.1f} s at most':
