@@ -1,12 +1,11 @@
 """Live with the node for a long time, and see whether it keeps its memory and its accounts.
 
 Two cameras, one a player that is killed and started again, one that goes from trouble to trouble
-(PHASES): stamps that jump back as a bag's do when it loops, swapped, late, foreign-sized and
-zero-stamped images, silence. Simulated time whose /clock stops once a minute; parameters that
-change twice a second; malformed messages. The level in /diagnostics has to be right in every
-second, once a phase has had time to show. Memory is compared between the minutes after the first
-one and the last ones. Needs an activated shell: make soak. The exit status is 0 if everything
-held.
+(PHASES): stamps that jump back as a bag's do when it loops, swapped, late, foreign-sized,
+malformed and zero-stamped images, silence. Simulated time whose /clock stops once a minute; parameters that
+change twice a second. The level in /diagnostics has to be right in every second, once a phase has
+had time to show. Memory is compared between the minutes after the first one and the last ones.
+Needs an activated shell: make soak. The exit status is 0 if everything held.
 """
 
 import argparse
@@ -47,7 +46,10 @@ STARTED_S = 18.0
 """After so long a player that was started anew has built its room and is heard."""
 CLOCK_STOPS_S = (40.0, 52.0)
 """From and until when in every minute /clock stands still."""
+SPOKEN_OF_S = 3.5
+"""A refusal is over after so long: RECENT_S, a second between two reports, and some for load."""
 OK, WARN, ERROR, STALE = range(4)
+OF_SETTINGS = ('stream is full', 'no pose')
 CHANGES: tuple[tuple[str, tuple], ...] = (
     ('mode', ('window', 'causal')),
     ('window_size', (2, 5, 8)),
@@ -75,32 +77,33 @@ class Phase:
     """What a camera does for a while, and the level that this deserves."""
 
     name: str
-    levels: tuple[int, ...]
+    level: int
     stamp: Callable[[int, float], float] = lambda number, seconds: seconds
     is_sent: Callable[[int], bool] = lambda number: True
     is_foreign: Callable[[int], bool] = lambda number: False
+    has_malformed: bool = False
 
 
 def some(number: int) -> bool:
-    """Tell of three images in ten, in no order: every some may be the one that is dropped."""
+    """Tell of three images in ten, in no order: every third could be the one that is dropped."""
     return random.Random(number).random() < 0.3
 
 
 PHASES = (
-    Phase('sound', (OK,)),
+    Phase('sound', OK),
     # An image with the stamp of the one after the next, as if these two were swapped.
-    Phase('swapped', (WARN, OK), lambda n, s: s + LEFT_PERIOD_S * (1.5 if some(n) else 0)),
-    Phase('sound', (OK,)),
-    Phase('late', (WARN, OK), lambda n, s: s - 0.5 if some(n) else s),
-    Phase('sound', (OK,)),
-    Phase('foreign', (WARN, OK), is_foreign=some),
-    Phase('another size', (OK,), is_foreign=lambda n: True),
-    Phase('sound', (OK,)),
-    Phase('zero now and then', (WARN, OK), lambda n, s: 0.0 if some(n) else s),
-    Phase('zero', (ERROR,), lambda n, s: 0.0),
-    Phase('sound', (OK,)),
-    Phase('silent', (STALE,), is_sent=lambda n: False),
-    Phase('sound', (OK,)),
+    Phase('swapped', WARN, lambda n, s: s + LEFT_PERIOD_S * (1.5 if some(n) else 0)),
+    Phase('sound', OK),
+    Phase('late', WARN, lambda n, s: s - 0.5 if some(n) else s),
+    Phase('sound', OK),
+    Phase('foreign', WARN, is_foreign=some),
+    Phase('another size', OK, is_foreign=lambda n: True),
+    Phase('malformed', WARN, has_malformed=True),
+    Phase('zero now and then', WARN, lambda n, s: 0.0 if some(n) else s),
+    Phase('zero', ERROR, lambda n, s: 0.0),
+    Phase('sound', OK),
+    Phase('silent', STALE, is_sent=lambda n: False),
+    Phase('sound', OK),
 )
 
 
@@ -154,6 +157,7 @@ class Soak(Node):
         self.begun = time.monotonic()
         self.player_started = time.monotonic()
         self.diagnosed: float | None = None
+        self.refused: dict[str, tuple[int, float]] = {}  # how many, and when it last became more
         self.is_over = False
 
     def on_status(self, name: str, status: StreamStatus) -> None:
@@ -175,7 +179,10 @@ class Soak(Node):
         for status in array.status:
             values = {pair.key: pair.value for pair in status.values}
             if 'received' in values:
-                self.judge_level(status.name.split(': ')[-1], ord(status.level), status.message)
+                self.judge_level(
+                    status.name.split(': ')[-1], ord(status.level), status.message,
+                    int(values['refused']),
+                )  # fmt: skip
                 self.record.last[status.name] = {
                     key: int(values[key])
                     for key in ('received', 'processed', 'dropped', 'refused', 'waiting')
@@ -196,15 +203,16 @@ class Soak(Node):
         """Tell whether /clock stands still."""
         return CLOCK_STOPS_S[0] <= self.passed_s % 60 < CLOCK_STOPS_S[1]
 
-    def judge_level(self, camera: str, level: int, message: str) -> None:
+    def judge_level(self, camera: str, level: int, message: str, refused: int) -> None:
         """Compare a level with the one that is right, where only one can be."""
-        expected = self.expected_levels(camera)
+        now = time.monotonic()
+        if refused > self.refused.get(camera, (0, 0.0))[0]:
+            self.refused[camera] = (refused, now)
+        expected = self.expected_levels(camera, now - self.refused.get(camera, (0, 0.0))[1])
         if expected is None or self.is_over:
             return
-        # What other settings bring about is true as well, and worse than being well.
-        # A player that other work holds up leaves gaps in its stamps.
-        told = ('stream is full', 'frame failed', 'no pose', 'got lost on the way')
-        if OK in expected and any(words in message for words in told):
+        # What other settings bring about is true as well.
+        if level == WARN and any(words in message for words in OF_SETTINGS):
             return
         self.record.judged += 1
         if camera == 'left':
@@ -214,23 +222,22 @@ class Soak(Node):
             at = f'{self.passed_s:.0f} s, {camera}, {self.phase.name}'
             self.record.wrong_levels.append(f'{at}: level {level}: {message}')
 
-    def expected_levels(self, camera: str) -> tuple[int, ...] | None:
+    def expected_levels(self, camera: str, since_refused_s: float) -> tuple[int, ...] | None:
         """Give the levels that are right now; None while one follows another."""
         into_minute = self.passed_s % 60
         begins, ends = CLOCK_STOPS_S
         if begins <= into_minute < begins + SETTLED_S or ends <= into_minute < ends + SETTLED_S:
             return None
-        clock = (WARN,) if self.is_clock_stopped else ()
         if camera == 'front':
             is_settled = time.monotonic() - self.player_started > STARTED_S
-            return (clock or (OK,)) if is_settled else None
+            return (WARN if self.is_clock_stopped else OK,) if is_settled else None
         if self.passed_s % PHASE_S < SETTLED_S:
             return None
-        levels = self.phase.levels
-        # Malformed images come every second: they are refused, and that is said.
-        if levels == (OK,):
-            levels = (OK, WARN)
-        return (*levels, *clock)
+        if self.phase.level in (ERROR, STALE):
+            return (self.phase.level,)
+        if self.is_clock_stopped or since_refused_s == 0:
+            return (WARN,)
+        return (OK, WARN) if since_refused_s < SPOKEN_OF_S else (OK,)
 
     def publish_left(self) -> None:
         """Publish the next image; every 20 s time jumps back."""
@@ -274,8 +281,8 @@ class Soak(Node):
         return message
 
     def publish_malformed(self, rng: random.Random) -> None:
-        """Publish something that is no image, where the left camera is not silent."""
-        if not self.phase.is_sent(0):
+        """Publish something that is no image, in the phase for it."""
+        if not self.phase.has_malformed:
             return
         message = self.message(self.pictures[0], 'rgb8')
         match rng.randrange(6):
@@ -340,7 +347,7 @@ def live(
     clocks = {
         name: every(seconds)
         for name, seconds in {
-            'left': LEFT_PERIOD_S, 'malformed': 1.0, 'change': 0.5, 'restart': 30.0,
+            'left': LEFT_PERIOD_S, 'malformed': 0.5, 'change': 0.5, 'restart': 30.0,
             'memory': 2.0, 'report': 60.0, 'clock': 0.05,
         }.items()
     }  # fmt: skip
@@ -359,7 +366,7 @@ def live(
             record.memory.append((passed, resident_mb(node)))
         if 'restart' in due:
             player.terminate()
-            player.wait()
+        if player.poll() is not None:
             player = start_player()
             soak.player_started = time.monotonic()
             record.restarts += 1
@@ -375,7 +382,7 @@ def received_left(record: Record) -> int:
 
 
 def growth(memory: list[tuple[float, float]]) -> float:
-    """Compare the mean of the last some with that of the first some after the first minute."""
+    """Compare the mean of the last fifth with that of the first fifth after the first minute."""
     settled = [value for passed, value in memory if passed > 60]
     part = max(1, len(settled) // 5)
     return float(np.mean(settled[-part:]) / np.mean(settled[:part]) - 1)
@@ -418,15 +425,14 @@ def judge(record: Record, status: int, out: Path | None) -> None:
         f'{len(record.wrong_levels)} of {record.judged} levels in /diagnostics were wrong':
             record.judged > 0 and not record.wrong_levels,
         f'every phase showed its level: {record.phase_levels}':
-            all(
-                record.phase_levels[phase.name] & {*phase.levels, WARN}
-                and phase.levels[0] in {OK, *record.phase_levels[phase.name]}
-                for phase in PHASES if phase.name in record.phase_levels
-            ),
+            not [
+                phase for phase in PHASES
+                if phase.level not in record.phase_levels.get(phase.name, {phase.level})
+            ],
         f'/diagnostics was silent for {record.longest_silence_s:.1f} s at most':
             record.longest_silence_s < 2.0,
         f'of the left camera {record.sent_left} images were sent and {received_left(record)} came':
-            0.95 * record.sent_left <= received_left(record) <= record.sent_left,
+            0.99 * record.sent_left <= received_left(record) <= record.sent_left,
         f'at the end nothing waits: {record.last}':
             len(record.last) == len(CAMERAS)
             and all(counts['waiting'] == 0 for counts in record.last.values()),

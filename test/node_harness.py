@@ -315,10 +315,14 @@ class Participant:
     def find_with_time(self, name: str, stamp_ns: int):
         """Return (message, source timestamp) of this stamp, or None."""
         for message, published in list(self.records[name]):
-            header = message.transforms[0].header if name == 'tf' else message.header
-            if header.stamp.sec * 10**9 + header.stamp.nanosec == stamp_ns:
+            if stamp_of(message) == stamp_ns:
                 return message, published
         return None
+
+    def stamps(self, name: str, since_ns: int = 0) -> list[int]:
+        """Return the stamps of what was heard on an output, in ns, in their order."""
+        stamps = [stamp_of(message) for message in self.messages(name)]
+        return [stamp for stamp in stamps if stamp >= since_ns]
 
     def answer(self, stamp_ns: int, name: str):
         """Wait for the message with this stamp."""
@@ -330,6 +334,12 @@ class Participant:
         heard = -1
         while heard != (heard := sum(len(self.records[name]) for name in OUTPUTS)):
             time.sleep(0.4)
+
+
+def stamp_of(message) -> int:
+    """Return the stamp of a message in ns; of the first transform of several."""
+    header = getattr(message, 'transforms', [message])[0].header
+    return header.stamp.sec * 10**9 + header.stamp.nanosec
 
 
 def parameter_value(value) -> ParameterValue:

@@ -33,8 +33,11 @@ def statuses_csv(statuses: list[StreamStatus]) -> str:
 
 
 def summary(statuses: list[StreamStatus], last: StreamStatus, points: int, out: Path) -> str:
-    """Give the short table that is printed at the end: of all frames, and what was said last."""
-    span = (stamp_ns(last) - stamp_ns(statuses[0])) / 1e9
+    """Give the short table that is printed at the end: of all frames, and what was said last.
+
+    Only the accounts are of ``last``, which may be about no frame and have another clock's stamp.
+    """
+    span = (stamp_ns(statuses[-1]) - stamp_ns(statuses[0])) / 1e9
     rows = [
         ('images received', f'{last.received}'),
         ('processed', f'{last.processed}'),

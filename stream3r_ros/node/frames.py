@@ -26,6 +26,8 @@ RETRY_WAIT = 10
 SETTLE_S = 1.0
 """After so much listening, what /tf_static has to say has been heard."""
 REMEMBERED = 64
+MOST_MOVING = 1000
+"""Moving frames whose times are remembered, more than any robot has."""
 TF_TOLERANCE_S = 1.0
 """Transforms that are older than the last one by up to this are late."""
 SINGLE_ENTRY = re.compile(r'at time (?P<asked>\S+), but only time (?P<only>\S+) is in the buffer')
@@ -185,7 +187,7 @@ class FrameTree:
 class TransformTimes:
     """Notice that time has gone back for /tf itself, as when a bag loops.
 
-    Every moving frame has times of its own, of the last REMEMBERED frames, and one message
+    Every moving frame has times of its own, of the last MOST_MOVING frames, and one message
     decides nothing (StampOrder): the camera's images say nothing about the robot's frames.
     """
 
@@ -197,7 +199,7 @@ class TransformTimes:
         child, stamp = transform.child_frame_id, transform.header.stamp
         order = self._orders.pop(child, None) or StampOrder()
         self._orders[child] = order
-        if len(self._orders) > REMEMBERED:
+        if len(self._orders) > MOST_MOVING:
             self._orders.popitem(last=False)
         now_s, stamp_ns = time.monotonic(), stamp.sec * 10**9 + stamp.nanosec
         judgement = order.judge(stamp_ns, now_s, TF_TOLERANCE_S)

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from stream3r_ros.node.stamps import Judgement, StampOrder
-
-if TYPE_CHECKING:
-    from stream3r_ros.node.track import Job
 
 HELD_S = 1.0
 """An image whose time nobody contradicts for so long is believed."""
 
 
+class Stamped(Protocol):
+    """An image with the time of its message, and the monotonic seconds of its arrival."""
+
+    arrived: float
+
+    @property
+    def stamp_ns(self) -> int:
+        """Give the image's stamp."""
+
+
+Job = TypeVar('Job', bound=Stamped)
+
+
 @dataclass(frozen=True)
-class Passed:
+class Passed(Generic[Job]):
     """Images, one of each camera, whose turn it is; ``turn`` says that time went back to them."""
 
     jobs: list[Job]
@@ -24,14 +34,14 @@ class Passed:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Refused(Generic[Job]):
     """Images that are not taken, and why."""
 
     jobs: list[Job]
     sentence: str
 
 
-class Gate:
+class Gate(Generic[Job]):
     """The way in to one stream: images come as simultaneous sets, one of each camera.
 
     At most one set is held.
@@ -47,7 +57,7 @@ class Gate:
         """Tell whether a set waits."""
         return self._held is not None
 
-    def put(self, jobs: list[Job], tolerance_s: float) -> list[Passed | Refused]:
+    def put(self, jobs: list[Job], tolerance_s: float) -> list[Passed[Job] | Refused[Job]]:
         """Take a set in; give what is decided by it, oldest first."""
         judgement = self._order.judge(jobs[0].stamp_ns, jobs[0].arrived, tolerance_s)
         if judgement.kind == 'late':
@@ -64,12 +74,12 @@ class Gate:
         self._accept(jobs)
         return [*decided, Passed(jobs)]
 
-    def release_overdue(self) -> list[Passed]:
+    def release_overdue(self) -> list[Passed[Job]]:
         """Give the set that nobody has contradicted for HELD_S."""
         is_due = self._held is not None and time.monotonic() - self._held_since >= HELD_S
         return self.release() if is_due else []
 
-    def release(self) -> list[Passed]:
+    def release(self) -> list[Passed[Job]]:
         """Give the set that is held, as if its time were right."""
         if self._held is None:
             return []
@@ -81,7 +91,7 @@ class Gate:
     def _accept(self, jobs: list[Job]) -> None:
         self._order.accept(jobs[0].stamp_ns, jobs[0].arrived)
 
-    def _refuse_held(self) -> list[Passed | Refused]:
+    def _refuse_held(self) -> list[Passed[Job] | Refused[Job]]:
         if self._held is None:
             return []
         jobs, judgement = self._held

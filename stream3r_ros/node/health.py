@@ -75,7 +75,7 @@ class Happened:
     refused_recently: int = 0
     received_recently: int = 0
     received_unprocessed: int = 0  # since an image was processed
-    since_processed_s: float = 0.0  # or since the activation
+    unprocessed_s: float = 0.0  # since the first of these came
     under_way_s: float = 0.0  # that the image being computed has taken so far
     failure: str = ''  # of the last image in the network, '' once one has gone well
     missing_place: str = ''  # why the last image got no pose
@@ -104,13 +104,13 @@ class Health:
         self._received, self._processed = Recent(clock), Recent(clock)
         self._refused, self._lost, self._holes = Recent(clock), Recent(clock), Recent(clock)
         self._now = Happened()
-        self._since = clock()
+        self._unprocessed_since: float | None = None
         self._under_way_since: float | None = None
 
     def begin(self) -> None:
         """Begin to listen: what happened before counts, and is no trouble of now."""
         with self._lock:
-            self._since, self._under_way_since = self._clock(), None
+            self._unprocessed_since = self._under_way_since = None
             self._now = Happened(
                 out_of_memory=self._now.out_of_memory, lost_before=self._now.lost_before
             )
@@ -123,6 +123,9 @@ class Health:
         """An image came."""
         self.counters.count(received=1)
         self._received.add()
+        with self._lock:
+            if self._unprocessed_since is None:
+                self._unprocessed_since = self._clock()
         self._change(received_unprocessed=1)
 
     def dropped(self, count: int = 1) -> None:
@@ -136,6 +139,16 @@ class Health:
         self.counters.count(refused=count)
         self._refused.add(count)
         self._change(refusals_in_a_row=count, refusal=reason)
+
+    def turned_away(self, reason: str) -> None:
+        """An image was refused for the stream's sake: it says nothing about the camera."""
+        self.counters.count(refused=1)
+        self._refused.add()
+        with self._lock:
+            self._unprocessed_since = None
+            self._now = replace(
+                self._now, refusal=reason, refusals_in_a_row=0, received_unprocessed=0
+            )
 
     def lost_on_the_way(self, count: int) -> None:
         """Images were sent and never came; with -1 one of them came late."""
@@ -164,7 +177,7 @@ class Health:
         self.counters.count(processed=1)
         self._processed.add()
         with self._lock:
-            self._since = self._clock()
+            self._unprocessed_since = None
             self._now = replace(self._now, refusals_in_a_row=0, received_unprocessed=0)
 
     def answered(self, status: StreamStatus, missing_place: str) -> None:
@@ -187,8 +200,8 @@ class Health:
             return replace(
                 self._now,
                 account=self.counters.snapshot(),
-                since_processed_s=now - self._since,
-                under_way_s=0.0 if under_way is None else now - under_way,
+                unprocessed_s=_since(self._unprocessed_since, now),
+                under_way_s=_since(under_way, now),
                 refused_recently=self._refused.count(RECENT_S),
                 received_recently=self._received.count(RECENT_S),
                 lost_before_recently=self._lost.count(RECENT_S),
@@ -196,6 +209,10 @@ class Health:
                 rate_received=self._received.rate_hz(),
                 rate_processed=self._processed.rate_hz(),
             )
+
+
+def _since(begun: float | None, now: float) -> float:
+    return 0.0 if begun is None else now - begun
 
 
 def judge(what: Happened, around: Circumstances) -> Verdict:
@@ -207,8 +224,17 @@ def judge(what: Happened, around: Circumstances) -> Verdict:
         or _nothing_processed(what, around)
         or _last_answer(what)
         or _less_than_all(what, around)
-        or Verdict('ok', *(['streaming'] * 2 if what.last else ['waiting'] * 2))
+        or _well(what)
     )
+
+
+def _well(what: Happened) -> Verdict:
+    state = _state(what)
+    return Verdict('ok', state, state)
+
+
+def _state(what: Happened) -> str:
+    return 'streaming' if what.last else 'waiting'
 
 
 def _not_at_work(around: Circumstances) -> Verdict | None:
@@ -245,7 +271,7 @@ def _nothing_processed(what: Happened, around: Circumstances) -> Verdict | None:
     """Look for why images come and nothing goes out, beginning with the first image."""
     if around.is_full:
         return Verdict('warn', 'full', FULL, is_told=True)
-    is_long = what.since_processed_s > around.stale_after_s
+    is_long = what.unprocessed_s > around.stale_after_s
     if what.refusals_in_a_row:
         is_error = is_long and what.refusals_in_a_row > 1
         return Verdict('error' if is_error else 'warn', 'waiting', _refusals(what), is_told=True)
@@ -269,7 +295,7 @@ def _busy(what: Happened, around: Circumstances) -> Verdict | None:
     if what.under_way_s <= max(around.stale_after_s, usual_s):
         return None
     sentence = f'the network has been busy with one image for {what.under_way_s:.0f} s'
-    return Verdict('warn', 'streaming' if what.last else 'waiting', sentence)
+    return Verdict('warn', _state(what), sentence)
 
 
 def _last_answer(what: Happened) -> Verdict | None:
@@ -291,7 +317,7 @@ def _last_answer(what: Happened) -> Verdict | None:
 
 def _less_than_all(what: Happened, around: Circumstances) -> Verdict | None:
     """Look at what is amiss while images are processed."""
-    state = 'streaming' if what.last else 'waiting'
+    state = _state(what)
     if what.refused_recently:
         sentence = (
             f'{what.refused_recently} of the {what.received_recently} images of the last '
@@ -300,7 +326,7 @@ def _less_than_all(what: Happened, around: Circumstances) -> Verdict | None:
         return Verdict('warn', state, sentence, is_told=True)
     if what.is_losing_many:
         sentence = f'in the last {RECENT_S:.0f} s {what.lost_before_recently} {LOST_ON_THE_WAY}'
-        return Verdict('warn', state, sentence)
+        return Verdict('warn', state, sentence, is_told=True)
     if around.node_problem:
         return Verdict('warn', state, around.node_problem)
     problem = around.listening.problem if around.listening else ''

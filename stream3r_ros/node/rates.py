@@ -39,21 +39,28 @@ class Recent:
 
     def count(self, span_s: float) -> int:
         """Give how often it happened within the last ``span_s``."""
-        since = self._clock() - span_s
+        since, total = self._clock() - span_s, 0
         with self._lock:
-            return sum(count for at, count in self._moments if at >= since)
+            for at, count in reversed(self._moments):
+                if at < since:
+                    break
+                total += count
+        return total
 
     def rate_hz(self) -> float:
         """Give how often a second; over more than SPAN_S where moments are farther apart.
 
         Between moments the rate stays, and falls as the next one keeps away; 0.0 after a while.
         """
-        now = self._clock()
+        now, newest = self._clock(), []
         with self._lock:
-            recent = [moment for moment in self._moments if now - moment[0] <= SPAN_S]
-            moments = recent if len(recent) >= 3 else list(self._moments)[-3:]
-        if len(moments) < 2:
-            return sum(count for _, count in recent) / SPAN_S
+            for moment in reversed(self._moments):
+                if now - moment[0] > SPAN_S and len(newest) >= 3:
+                    break
+                newest.append(moment)
+        if len(newest) < 2:
+            return self.count(SPAN_S) / SPAN_S
+        moments = newest[::-1]
         first, last = moments[0][0], moments[-1][0]
         interval = (last - first) / (len(moments) - 1)
         if now - last > max(SPAN_S, 3 * interval):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -15,11 +16,30 @@ from stream3r_ros.node.health import Happened, Verdict
 from stream3r_ros.node.scale_state import Scale
 from stream3r_ros.streaming import FrameEstimate
 
-if TYPE_CHECKING:
-    from stream3r_ros.node.track import Job, StreamState
-
 PERIOD_S = 1.0
 """Between two statuses, whether images are processed or not."""
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What ~/status says of a stream."""
+
+    number: int
+    mode: str
+    is_full: bool = False
+    gathered: int = 0
+    cached_frames: int = 0
+    cache_bytes: int = 0
+    device_memory_bytes: int = 0
+
+
+class Timed(Protocol):
+    """An image whose way was timed; monotonic seconds."""
+
+    arrived: float
+    started: float
+    prepared: float
+    computed: float
 
 
 def frame_status(
@@ -73,7 +93,7 @@ def fill_accounts(status: StreamStatus, what: Happened, verdict: Verdict) -> Non
     status.reason = verdict.reason
 
 
-def set_latencies(status: StreamStatus, job: Job, begun: float, published: float) -> None:
+def set_latencies(status: StreamStatus, job: Timed, begun: float, published: float) -> None:
     """Fill in the seconds that a frame took, step by step."""
     status.latency_queue = job.started - job.arrived
     status.latency_decode = job.prepared - job.started

@@ -19,7 +19,7 @@ from stream3r_ros.node.health import judge
 from stream3r_ros.node.metric_scale import in_metres, in_units
 from stream3r_ros.node.parameters import Settings
 from stream3r_ros.node.scale_source import ScaleFrame
-from stream3r_ros.node.status import fill_accounts, frame_status, set_latencies
+from stream3r_ros.node.status import StreamState, fill_accounts, frame_status, set_latencies
 from stream3r_ros.node.world import World
 from stream3r_ros.streaming import FrameEstimate, ImageStream, PreparedImage
 
@@ -53,17 +53,8 @@ class Job:
         return stamp.sec * 10**9 + stamp.nanosec
 
 
-@dataclass(frozen=True)
-class StreamState:
-    """What ~/status says of a stream."""
-
-    number: int
-    mode: str
-    is_full: bool = False
-    gathered: int = 0
-    cached_frames: int = 0
-    cache_bytes: int = 0
-    device_memory_bytes: int = 0
+class StreamFull(ValueError):
+    """A causal stream takes no further image, whatever the image is like."""
 
 
 class Track:
@@ -77,7 +68,7 @@ class Track:
         self._name = name
         self.world = World(node, name, is_first)
         self.number = 0
-        self.gate = Gate()
+        self.gate = Gate[Job]()
         self._requests: list[str] = []  # reasons to begin a new stream with the next image
         self._gathering: list[Job] = []
         self._network: Stream3R | None = None
@@ -110,7 +101,7 @@ class Track:
         """Begin the first stream after an activation."""
         self._network = network
         self._requests = []
-        self.gate = Gate()
+        self.gate = Gate[Job]()
         self._begin(settings)
 
     def begin_anew(self, settings: Settings, reason: str) -> None:
@@ -157,9 +148,9 @@ class Track:
         return None
 
     def check_room(self) -> None:
-        """Raise ValueError where a causal stream takes no further image."""
+        """Raise StreamFull where a causal stream takes no further image."""
         if self._stream.is_full:
-            raise ValueError(
+            raise StreamFull(
                 f'the stream is full, max_frames is {self._stream.options.max_frames}'
             )
 

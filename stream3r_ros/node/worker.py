@@ -14,7 +14,7 @@ from stream3r_ros.node.gate import HELD_S, Passed, Refused
 from stream3r_ros.node.log import Throttle
 from stream3r_ros.node.mailbox import Mailbox, SynchronisedMailbox
 from stream3r_ros.node.parameters import Settings
-from stream3r_ros.node.track import Job, Track
+from stream3r_ros.node.track import Job, StreamFull, Track
 from stream3r_ros.streaming import PreparedImage
 
 
@@ -147,6 +147,10 @@ class Worker:
                 track.begin_anew(settings, reason)
             track.check_room()
             image = self._prepare(job, settings)
+        except StreamFull as error:
+            camera.health.turned_away(str(error))
+            self._warn(f'image refused: {error}')
+            return
         except ValueError as error:
             self._refuse([job], str(error))
             return

@@ -9,6 +9,7 @@ import numpy as np
 
 from stream3r_ros.geometry.cloud import point_grid
 from stream3r_ros.geometry.rigid import transform_points
+from stream3r_ros.geometry.scale import smooth_pixels
 from stream3r_ros.geometry.similarity import Fit, robust_similarity
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 MOST_PAIRS = 20_000
 LEAST_CONFIDENCE = 0.1
 """Of the smaller of the two median confidences."""
-EDGE = 0.05
-"""Relative step of depth to a neighbour from which on a pixel is at an edge."""
 
 
 def join(old: Sequence[FrameEstimate], new: Sequence[FrameEstimate]) -> Fit:
@@ -42,7 +41,7 @@ def _pairs(old: FrameEstimate, new: FrameEstimate) -> tuple[np.ndarray, np.ndarr
     used = (old.confidence > least) & (new.confidence > least) & old.mapping.image_mask()
     for one in (old, new):
         assert one.depth is not None
-        used &= away_from_edges(one.depth)
+        used &= smooth_pixels(one.depth)
     weights = np.sqrt(old.confidence[used] * new.confidence[used])
     return _points(new)[used], _points(old)[used], weights
 
@@ -53,19 +52,3 @@ def _points(estimate: FrameEstimate) -> np.ndarray:
     in_camera = point_grid(estimate.depth, estimate.intrinsics, 1).astype(np.float64)
     in_world = transform_points(estimate.world_from_camera, in_camera.reshape(-1, 3))
     return in_world.reshape(in_camera.shape)
-
-
-def away_from_edges(depth: np.ndarray) -> np.ndarray:
-    """Mark the pixels (H, W) whose neighbours are about as far away."""
-    with np.errstate(invalid='ignore'):
-        smooth = depth > 0
-        for axis in (0, 1):
-            nearer = np.minimum(
-                np.take(depth, range(depth.shape[axis] - 1), axis),
-                np.take(depth, range(1, depth.shape[axis]), axis),
-            )
-            steps = np.abs(np.diff(depth, axis=axis)) > EDGE * nearer
-            before, behind = [(0, 0), (0, 0)], [(0, 0), (0, 0)]
-            before[axis], behind[axis] = (1, 0), (0, 1)
-            smooth &= ~np.pad(steps, before) & ~np.pad(steps, behind)
-    return smooth

@@ -9,6 +9,7 @@ from tf2_ros import Buffer, TransformBroadcaster
 from tf_buffers import about, buffer_of, stamp, transform
 
 from stream3r_ros.node.frames import (
+    MOST_MOVING,
     REMEMBERED,
     WAIT_S,
     FrameNames,
@@ -196,7 +197,7 @@ def test_only_so_many_frames_have_times():
     times = TransformTimes()
     for number in range(1000):
         times.has_gone_back(transform('odom', f'leg{number}', seconds=1))
-    assert len(times._orders) <= REMEMBERED
+    assert len(times._orders) <= MOST_MOVING
 
 
 def test_optical_frames_are_known_by_their_names():

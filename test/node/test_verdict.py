@@ -13,6 +13,7 @@ from stream3r_ros.node.listening import Listening
 HEARD = Listening('/image', 1, 0.1, 2.0)
 SILENT = replace(HEARD, quiet_s=3.0)
 AROUND = Circumstances(listening=HEARD)
+FULL = replace(AROUND, is_full=True)
 
 
 def answered(**changes):
@@ -44,25 +45,25 @@ NO_POSE = answered(state='error')
          'stale', 'waiting', '/clock stands still'),
         (WELL, replace(AROUND, is_full=True), 'warn', 'full', 'call ~/reset'),
         (REFUSED, AROUND, 'warn', 'waiting', 'the last image was refused: too dark'),
-        (replace(REFUSED, refusals_in_a_row=9, since_processed_s=1.0), AROUND,
+        (replace(REFUSED, refusals_in_a_row=9, unprocessed_s=1.0), AROUND,
          'warn', 'waiting', 'the last 9 images were refused: too dark'),
-        (replace(REFUSED, refusals_in_a_row=9, since_processed_s=2.5), AROUND,
+        (replace(REFUSED, refusals_in_a_row=9, unprocessed_s=2.5), AROUND,
          'error', 'waiting', 'the last 9 images were refused: too dark'),
         (replace(REFUSED, refusals_in_a_row=0), AROUND,
          'warn', 'streaming', '1 of the 20 images of the last 2 s were refused: too dark'),
         (replace(WELL, failure='frame failed: out of memory'), AROUND,
          'error', 'error', 'out of memory'),
-        (replace(WELL, under_way_s=9.0, since_processed_s=9.0), AROUND,
+        (replace(WELL, under_way_s=9.0, unprocessed_s=9.0), AROUND,
          'warn', 'streaming', 'busy with one image for 9 s'),
         (replace(WELL, under_way_s=9.0, last=answered(latency_network=4.0)), AROUND,
          'ok', 'streaming', 'streaming'),
-        (Happened(under_way_s=9.0, since_processed_s=9.0), AROUND, 'ok', 'waiting', 'waiting'),
-        (replace(WELL, received_unprocessed=50, since_processed_s=5.0), AROUND,
+        (Happened(under_way_s=9.0, unprocessed_s=9.0), AROUND, 'ok', 'waiting', 'waiting'),
+        (replace(WELL, received_unprocessed=50, unprocessed_s=5.0), AROUND,
          'warn', 'waiting', 'none of the last 50 images was processed'),
-        (replace(WELL, received_unprocessed=50, since_processed_s=5.0),
+        (replace(WELL, received_unprocessed=50, unprocessed_s=5.0),
          replace(AROUND, is_shared=True, sync_tolerance_s=0.02),
          'warn', 'waiting', 'no partners of the other cameras within sync_tolerance 0.02 s'),
-        (replace(WELL, received_unprocessed=7, since_processed_s=7.0),
+        (replace(WELL, received_unprocessed=7, unprocessed_s=7.0),
          replace(AROUND, gathered=7), 'ok', 'streaming', 'streaming'),
         (replace(WELL, last=NO_POSE), AROUND, 'error', 'error', 'not finite'),
         (replace(WELL, last=answered(state='lost')), AROUND, 'warn', 'lost', 'lost.confidence'),
@@ -101,6 +102,38 @@ def test_health_counts_and_forgets_what_a_good_image_makes_good():
     health.begin()
     assert health.happened().account.received == 4
     assert health.happened().refused_recently == 0
+
+
+def test_a_full_stream_says_nothing_about_its_camera():
+    now = [100.0]
+    health = Health(lambda: now[0])
+    health.processed()
+    for _ in range(30):
+        now[0] += 0.2
+        health.received()
+        health.turned_away('the stream is full')
+    what = health.happened()
+    assert what.account.refused == what.account.received == 30
+    assert judge(what, FULL).sentence == judge(WELL, FULL).sentence
+    # Room again: one image of nonsense is one, and the 30 before it were not.
+    now[0] += 0.2
+    health.received()
+    health.refused('too dark')
+    verdict = judge(health.happened(), AROUND)
+    assert (verdict.level, verdict.sentence) == ('warn', 'the last image was refused: too dark')
+
+
+def test_an_image_that_has_just_come_after_a_long_silence_is_not_missed():
+    now = [100.0]
+    health = Health(lambda: now[0])
+    health.received()
+    health.processed()
+    health.answered(answered(), '')
+    now[0] += 60
+    health.received()
+    assert judge(health.happened(), AROUND).level == 'ok'
+    now[0] += 3
+    assert 'none of the last 1 images' in judge(health.happened(), AROUND).sentence
 
 
 def test_people_read_a_dash_where_there_is_no_value():

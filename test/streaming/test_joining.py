@@ -10,7 +10,7 @@ from stream3r_ros.images import plan_mapping
 from stream3r_ros.network import load_network
 from stream3r_ros.sources import open_source
 from stream3r_ros.streaming import FrameEstimate, ImageStream, StreamOptions
-from stream3r_ros.streaming.joining import away_from_edges, join
+from stream3r_ros.streaming.joining import join
 
 HW = (84, 112)
 GROUPS = StreamOptions('full', full_frames=6, full_overlap=2)
@@ -140,17 +140,6 @@ def test_depth_and_places_come_in_the_unit_of_the_first_group(network, walk):
         np.testing.assert_allclose(
             scaled.world_from_camera, larger.pose(plain.world_from_camera), atol=1e-3
         )
-
-
-def test_what_lies_at_a_step_of_depth_is_left_out():
-    depth = np.full((5, 6), 2.0, np.float32)
-    depth[:, 3:] = 4.0
-    depth[0, 0] = np.nan
-    smooth = away_from_edges(depth)
-    assert not smooth[:, 2:4].any() and not smooth[0, 0]
-    assert smooth[1:, [0, 1, 4, 5]].all()
-    floor = np.linspace(2.0, 2.5, 30, dtype=np.float32)[None].repeat(3, axis=0)
-    assert away_from_edges(floor).all()
 
 
 def test_shared_frames_are_fewer_than_a_group():
