@@ -17,6 +17,7 @@ from stream3r_ros.cli.arguments import (
     add_weights_arguments,
     positive,
 )
+from stream3r_ros.cli.devices import DEVICES
 
 DESCRIPTION = """\
 Measure a stream of one camera frame after the other, and print a row at frames 1, 20, 40, ...
@@ -159,8 +160,8 @@ def _add_result_arguments(group: Any) -> None:
     group.add_argument(
         '--predict',
         metavar='DEVICE',
-        help='run nothing, but compute the shortest possible time on h200, h100, rtx4090, '
-        'rtx4060, orin (Jetson AGX Orin) or cpu:GFLOPS:GBPS, by default of random:official; with '
+        help=f'run nothing, but compute the shortest possible time on {", ".join(DEVICES)} (those '
+        'of Jetson, orin is AGX Orin) or cpu:GFLOPS:GBPS, by default of random:official; with '
         '--compare beside a measured run',
     )
 

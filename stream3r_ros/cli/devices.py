@@ -41,9 +41,29 @@ DEVICES = {
     # 15.1 TFLOPS), 8 GB at 272 GB/s. Its 242 AI TOPS are FP8 with sparsity and FP16 accumulate;
     # BF16, no sparsity and FP32 accumulate halve that each: 30.2, twice FP32 as on the RTX 4090.
     'rtx4060': Device('RTX 4060 8 GB', 15.1 * TFLOPS, 30.2 * TFLOPS, 272 * GBPS, 8 * GB),
+    # NVIDIA Ampere GA102 GPU architecture white paper, and nvidia.com, GeForce RTX 3060 and 3070:
+    # 3584 and 5888 CUDA cores at 1.777 and 1.725 GHz; BF16 tensor with FP32 accumulate is twice
+    # FP32, as on the RTX 3080 there; 12 GB at 360 GB/s, 8 GB at 448 GB/s.
+    'rtx3060': Device('RTX 3060 12 GB', 12.7 * TFLOPS, 25.5 * TFLOPS, 360 * GBPS, 12 * GB),
+    'rtx3070': Device('RTX 3070', 20.3 * TFLOPS, 40.6 * TFLOPS, 448 * GBPS, 8 * GB),
+    # nvidia.com, GeForce RTX 4070: 5888 CUDA cores at 2.475 GHz; tensor as on the RTX 4090; 12 GB
+    # at 504 GB/s.
+    'rtx4070': Device('RTX 4070', 29.1 * TFLOPS, 58.3 * TFLOPS, 504 * GBPS, 12 * GB),
+    # NVIDIA RTX Blackwell GPU architecture white paper, RTX 5090: FP32 104.8 TFLOPS, BF16 tensor
+    # with FP32 accumulate 209.5 dense; 32 GB at 1792 GB/s.
+    'rtx5090': Device('RTX 5090', 104.8 * TFLOPS, 209.5 * TFLOPS, 1792 * GBPS, 32 * GB),
     # NVIDIA Jetson AGX Orin Series technical brief, the 64 GB module: GPU 5.3 FP32 TFLOPS and 170
     # sparse INT8 TOPS, a quarter of which is dense FP16; 204.8 GB/s, shared with the CPU.
     'orin': Device('Jetson AGX Orin 64 GB', 5.3 * TFLOPS, 42.5 * TFLOPS, 204.8 * GBPS, 64 * GB),
+    # The same architecture with 1024 CUDA cores at 918 MHz (Orin NX 16 GB) and 1020 MHz (Orin Nano
+    # 8 GB in its mode MAXN Super); dense FP16 is eight times FP32, as there; 102 GB/s both.
+    'orin-nx': Device('Jetson Orin NX 16 GB', 1.88 * TFLOPS, 15 * TFLOPS, 102 * GBPS, 16 * GB),
+    'orin-nano': Device(
+        'Jetson Orin Nano 8 GB', 2.09 * TFLOPS, 16.7 * TFLOPS, 102 * GBPS, 8 * GB
+    ),
+    # NVIDIA Jetson Thor, T5000: 2070 sparse FP4 TFLOPS, an eighth of which is dense FP16; 2560 CUDA
+    # cores at 1.57 GHz; 128 GB at 273 GB/s, shared with the CPU.
+    'thor': Device('Jetson Thor T5000', 8.0 * TFLOPS, 258.8 * TFLOPS, 273 * GBPS, 128 * GB),
 }
 
 

@@ -6,11 +6,13 @@ Nothing heavy is imported before a sub-command needs it, so that help is there a
 from __future__ import annotations
 
 import argparse
+import difflib
+import io
 import logging
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import stream3r_ros
 from stream3r_ros.cli import bench, evaluate, run, train, view
@@ -22,6 +24,18 @@ FAILURE, INTERRUPTED, TERMINATED = 2, 130, 143
 class OneLineParser(argparse.ArgumentParser):
     """Complain about arguments in one line."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Complain where the unknown argument stands, which is where its help is."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = [name for flag in unknown for name in self._near(flag)]
+            hint = f', did you mean {" ".join(near)}?' if near else ''
+            self.error(f'unrecognized arguments: {" ".join(unknown)}{hint}')
+        return options, unknown
+
+    def _near(self, flag: str) -> list[str]:
+        return difflib.get_close_matches(flag.split('=')[0], self._option_string_actions, 1)
+
     def error(self, message: str) -> NoReturn:
         """Print the complaint and where help is, and exit."""
         self.exit(FAILURE, f'{self.prog}: {message} (see {self.prog} --help)\n')
@@ -29,6 +43,10 @@ class OneLineParser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status: 0, 2 for an error, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal cannot print is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     options = _parser().parse_args(arguments)
     debug = getattr(options, 'debug', False)
     logging.basicConfig(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -213,6 +214,17 @@ def _memory_sentence(stream: Stream, device: Device, frames: int) -> str:
     return f'{text}: {verdict} in {device.memory_bytes / GB:g} GB'
 
 
+def frames_that_differ(stream: Stream, frames: int) -> list[tuple[str, int]]:
+    """Give the rows' titles, and a frame of each: frames that look back on as many are one row."""
+    rows = []
+    for seen, same in groupby(frames_of_rows(frames), stream.seen):
+        first = next(frame for frame in range(1, frames + 1) if stream.seen(frame) == seen)
+        *_, last = same
+        title = f'frame {last}' if first == last else f'frames {first} to {last}'
+        rows.append((title, last))
+    return rows
+
+
 def time_table(stream: Stream, device: Device, frames: int) -> Table:
     """Lay out predicted seconds by kind, and the memory of weights, keys and values."""
     columns = (
@@ -222,11 +234,11 @@ def time_table(stream: Stream, device: Device, frames: int) -> Table:
         Column('weights, keys, values, GB', digits=2),
     )
     rows = []
-    for frame in frames_of_rows(frames):
+    for title, frame in frames_that_differ(stream, frames):
         seconds = [cost.seconds for cost in costs_by_kind(stream, frame, device).values()]
         held = stream.weight_bytes + stream.cache_bytes(stream.seen(frame))
         values = (stream.seen(frame) - 1, sum(seconds), *seconds, held / GB)
-        rows.append(Row(f'frame {frame}', values))
+        rows.append(Row(title, values))
     return Table('predicted time', columns, tuple(rows))
 
 
@@ -237,13 +249,13 @@ def work_table(stream: Stream, device: Device, frames: int) -> Table:
         *(Column(f'{kind}, GB moved', digits=3) for kind in KINDS),
     )
     rows = []
-    for frame in frames_of_rows(frames):
+    for title, frame in frames_that_differ(stream, frames):
         costs = costs_by_kind(stream, frame, device).values()
         values = (
             *(cost.flops / GIGA for cost in costs),
             *(cost.bytes_moved / GB for cost in costs),
         )
-        rows.append(Row(f'frame {frame}', values))
+        rows.append(Row(title, values))
     return Table('operations and bytes', columns, tuple(rows))
 
 

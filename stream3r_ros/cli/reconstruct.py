@@ -34,6 +34,7 @@ from stream3r_ros.export import (
 )
 from stream3r_ros.geometry.cloud import point_grid, valid_depth
 from stream3r_ros.geometry.rigid import transform_points
+from stream3r_ros.images import plan_mapping
 from stream3r_ros.network import (
     DEMO_NOTICE,
     Stream3R,
@@ -106,6 +107,8 @@ def reconstruct(options: RunOptions) -> None:
     source = open_source(options.input, synthetic_hw=options.synthetic_hw, skip=skip)
     say_left_out(source, options.strict)
     plan = plan_frames(source, options)
+    if options.size:
+        plan_mapping(options.synthetic_hw, options.size)  # raises before weights are loaded
     if options.compile:
         stream_options(options, 1)  # raises for full mode
         check_compiler(resolve_device(options.device))

@@ -121,8 +121,10 @@ def _add_network_arguments(group: Any) -> None:
     add_weights_arguments(group)
     add_mode_arguments(
         group,
-        ('causal', 'window', 'full'),
-        'which frames a frame looks back on: all before it, the last few, or all at once',
+        ('window', 'causal', 'full'),
+        'which frames a frame looks back on: the first and the last few, which goes on for ever, '
+        'all before it, or all at once',
+        default='window',
     )
     group.add_argument(
         '--max-frames',

@@ -55,7 +55,8 @@ def test_run_follows_the_policy_that_was_asked_for(images, tmp_path, options, de
 
 
 def test_a_policy_that_forgets_takes_any_number_of_frames(images, tmp_path, capsys):
-    assert run(images, tmp_path / 'out', '--max-frames', '2') == 2
+    causal = ('--mode', 'causal')
+    assert run(images, tmp_path / 'out', '--max-frames', '2', *causal) == 2
     assert 'causal mode keeps at most 2' in capsys.readouterr().err
     assert run(images, tmp_path / 'out', '--max-frames', '2', '--policy', 'keyframes') == 0
     window = ('--mode', 'window', '--policy', 'causal')

@@ -54,6 +54,13 @@ def test_it_runs_as_a_module_and_knows_its_version():
             "'0x9' is no size such as 640x480",
         ),
         (['run', 'x', '--out', 'y', '--mode', 'half'], "invalid choice: 'half'"),
+        (
+            ['run', 'x', '--out', 'y', '--window-sise=4'],
+            'stream3r run: unrecognized arguments: --window-sise=4, did you mean --window-size? '
+            '(see stream3r run --help)',
+        ),
+        (['view', 'x', '--zebra'], 'unrecognized arguments: --zebra (see stream3r view --help)'),
+        (['--zebra', 'view', 'x'], 'stream3r: unrecognized arguments: --zebra (see stream3r --h'),
     ],
 )
 def test_wrong_arguments_are_one_line_and_status_2(arguments, message, capsys):

@@ -170,7 +170,8 @@ def test_a_long_input_is_refused_up_front_with_what_to_do(images, tmp_path, caps
         assert f'has 6 frames to take but {mode} mode keeps at most 4' in error
         assert '--mode window' in error
     assert not (tmp_path / 'out').exists()
-    assert run(images, '--out', tmp_path / 'out', '--max-frames', 4, '--every', 2) == 0
+    causal = ('--mode', 'causal', '--max-frames', 4)
+    assert run(images, '--out', tmp_path / 'out', *causal, '--every', 2) == 0
 
 
 def test_an_input_of_unknown_length_stops_at_max_frames_and_says_so(
@@ -179,9 +180,32 @@ def test_an_input_of_unknown_length_stops_at_max_frames_and_says_so(
     from stream3r_ros.sources.folder import ImageFolder
 
     monkeypatch.setattr(ImageFolder, 'frame_count', None)
-    assert run(images, '--out', tmp_path / 'out', '--max-frames', 4) == 0
+    causal = ('--mode', 'causal', '--max-frames', 4)
+    assert run(images, '--out', tmp_path / 'out', *causal) == 0
     assert 'causal mode stopped at 4 frames although the input goes on' in capsys.readouterr().err
     assert summary_of(tmp_path / 'out')['frames'] == 4
+
+
+def test_without_options_a_stream_has_no_end(tmp_path, monkeypatch):
+    monkeypatch.setattr('stream3r_ros.cli.estimates.DEFAULT_MAX_FRAMES', 3)
+    small = ('--synthetic-size', '64x48', '--frames', 12)
+    assert run('synthetic:3', '--out', tmp_path / 'out', *small) == 0
+    assert (summary_of(tmp_path / 'out')['mode'], summary_of(tmp_path / 'out')['frames']) == (
+        'window', 12,
+    )  # fmt: skip
+
+
+def test_a_name_that_the_terminal_cannot_print_is_no_reason_to_fail(images, tmp_path):
+    out = tmp_path / 'M\N{LATIN SMALL LETTER U WITH DIAERESIS}nchen'
+    done = subprocess.run(
+        [sys.executable, '-m', 'stream3r_ros', 'run', images, '--out', out, '--frames', '1'],
+        text=True,
+        capture_output=True,
+        env=os.environ | {'PYTHONIOENCODING': 'ascii', 'PYTHONUTF8': '0'},
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'M\\xfcnchen' in done.stdout
+    assert summary_of(out)['frames'] == 1
 
 
 def test_a_folder_that_is_not_empty_is_kept(images, tmp_path, capsys):
@@ -291,7 +315,10 @@ def test_where_most_images_have_another_size_than_the_first_the_run_says_so(
     [
         (('--weights', '/no/such.safetensors'), '/no/such.safetensors'),
         (('--device', 'abacus'), 'abacus'),
-        (('--size', '100'), 'image size is 100, expected a multiple of 14 such as 98 or 112'),
+        (
+            ('--size', '100', '--weights', '/no/such.safetensors'),
+            'image size is 100, expected a multiple of 14 such as 98 or 112',
+        ),
         (('--compile', '--mode', 'full'), "compile needs mode causal or window, found 'full'"),
     ],
 )
