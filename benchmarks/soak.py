@@ -2,10 +2,10 @@
 
 Two cameras, one a player that is killed and started again, one that goes from trouble to trouble
 (PHASES): stamps that jump back as a bag's do when it loops, swapped, late, foreign-sized,
-malformed and zero-stamped images, silence. Simulated time whose /clock stops once a minute; parameters that
-change twice a second. The level in /diagnostics has to be right in every second, once a phase has
-had time to show. Memory is compared between the minutes after the first one and the last ones.
-Needs an activated shell: make soak. The exit status is 0 if everything held.
+malformed and zero-stamped images, silence. Simulated time whose /clock stops once a minute;
+parameters that change twice a second. The level in /diagnostics has to be right in every second,
+once a phase has had time to show. Memory is compared between the minutes after the first one and
+the last ones. Needs an activated shell: make soak. The exit status is 0 if everything held.
 """
 
 import argparse

@@ -58,11 +58,9 @@ DEVICES = {
     # The same architecture with 1024 CUDA cores at 918 MHz (Orin NX 16 GB) and 1020 MHz (Orin Nano
     # 8 GB in its mode MAXN Super); dense FP16 is eight times FP32, as there; 102 GB/s both.
     'orin-nx': Device('Jetson Orin NX 16 GB', 1.88 * TFLOPS, 15 * TFLOPS, 102 * GBPS, 16 * GB),
-    'orin-nano': Device(
-        'Jetson Orin Nano 8 GB', 2.09 * TFLOPS, 16.7 * TFLOPS, 102 * GBPS, 8 * GB
-    ),
-    # NVIDIA Jetson Thor, T5000: 2070 sparse FP4 TFLOPS, an eighth of which is dense FP16; 2560 CUDA
-    # cores at 1.57 GHz; 128 GB at 273 GB/s, shared with the CPU.
+    'orin-nano': Device('Jetson Orin Nano 8 GB', 2.09 * TFLOPS, 16.7 * TFLOPS, 102 * GBPS, 8 * GB),
+    # NVIDIA Jetson Thor, T5000: 2070 sparse FP4 TFLOPS, an eighth of which is dense FP16; 2560
+    # CUDA cores at 1.57 GHz; 128 GB at 273 GB/s, shared with the CPU.
     'thor': Device('Jetson Thor T5000', 8.0 * TFLOPS, 258.8 * TFLOPS, 273 * GBPS, 128 * GB),
 }
 

@@ -1,8 +1,7 @@
-"""A folder of results that is either complete or as it was before."""
+"""A folder of results, which go into it as they come."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,9 @@ from pathlib import Path
 from stream3r_ros.export.depth import SCALE_NAME
 from stream3r_ros.export.files import check_folder
 
-RESULTS = ('cloud.ply', 'trajectory.tum', 'depth', 'picture.png', 'summary.json')
+RESULTS = (
+    'summary.json', 'cloud.ply', 'trajectory.tum', 'frames.jsonl', 'picture.png', 'depth',
+)  # fmt: skip
 
 
 def check_output(folder: Path, overwrite: bool) -> None:
@@ -30,28 +31,23 @@ def check_output(folder: Path, overwrite: bool) -> None:
 
 @contextmanager
 def results_folder(folder: Path) -> Iterator[Path]:
-    """Give a hidden folder to write results into, and move them into `folder` on success.
-
-    Results of an earlier run are replaced one by one, `summary.json` last; other files stay. On
-    failure nothing is left, not even `folder` if it was made for this.
-    """
+    """Make the folder, and take it away again where nothing was written into it."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    work = folder / f'.stream3r-{os.getpid()}'
     try:
-        work.mkdir()
-        yield work
-        for name in RESULTS:
-            _move(work, folder, name)
-        missing = []
+        yield folder
     finally:
-        shutil.rmtree(work, ignore_errors=True)
         for path in missing:
+            if any(path.iterdir()):
+                break
             path.rmdir()
 
 
-def _move(work: Path, folder: Path, name: str) -> None:
-    target = folder / name
-    if target.is_dir():
-        os.replace(target, work / f'old-{name}')
-    os.replace(work / name, target)
+def remove_results(folder: Path) -> None:
+    """Remove what a run wrote, the summary first; other files stay."""
+    for name in RESULTS:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

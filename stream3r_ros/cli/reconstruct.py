@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,19 +21,20 @@ from stream3r_ros.cli.estimates import (
     stream_options,
     what_is_kept,
 )
-from stream3r_ros.cli.output_folder import check_output, results_folder
+from stream3r_ros.cli.output_folder import check_output, remove_results, results_folder
 from stream3r_ros.cli.overlap import Overlap
 from stream3r_ros.cli.progress import frame_progress
 from stream3r_ros.cli.run import Confidence, RunOptions
 from stream3r_ros.cli.skipped import Skipped, say_left_out
 from stream3r_ros.export import (
+    TRAJECTORY_HEADER,
     DepthFolder,
     VoxelMap,
     demo_picture,
+    trajectory_lines,
     write_bytes,
     write_ply,
     write_png,
-    write_trajectory_tum,
 )
 from stream3r_ros.geometry.cloud import point_grid, valid_depth
 from stream3r_ros.geometry.rigid import transform_points
@@ -47,52 +51,116 @@ from stream3r_ros.sources import FrameSource, open_source
 from stream3r_ros.streaming import FrameEstimate
 
 MOST_POINTS = 5_000_000
+KEPT_EVERY_S = 10.0
+"""The cloud and the summary are written anew so often, while a run goes on;"""
+KEPT_SHARE = 0.05
+"""less often where writing would take more than this share of the time."""
 
 
 @dataclass
 class Reconstruction:
-    """Collect estimates into a cloud, a trajectory and depth images."""
+    """Collect estimates into a folder: what was done stays, however the run ends.
 
-    depths: DepthFolder
+    Poses, depth images and numbers are written with each frame, the cloud and the summary now and
+    then. ``summarise`` gives the summary, but for whether the run was finished.
+    """
+
+    folder: Path
     cloud: VoxelMap
     confidence: Confidence
-    stamps_s: list[float] = field(default_factory=list)
-    poses: list[np.ndarray] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    summarise: Callable[[Reconstruction], dict[str, object]]
+    seconds: list[float] = field(default_factory=list)  # of complete frames
+    places: list[np.ndarray] = field(default_factory=list)  # (3,), of frames with a pose
     last: Estimated | None = None
+    _depths: DepthFolder | None = None
+    _kept_next: float = 0.0
 
     def add(self, result: Estimated) -> None:
         """Take in one frame; a pose that is not finite gives neither a pose nor points."""
         estimate = result.estimate
+        assert estimate.depth is not None
+        if self._depths is None:
+            self._depths = self._begin()
+        self._depths.write(f'{result.frame.index:06d}', estimate.depth)
+        points = 0
+        if np.isfinite(estimate.world_from_camera).all():
+            chosen = confident_points(estimate, self.confidence)
+            points = len(chosen[0])
+            self.cloud.add(*chosen)
+            self.places.append(estimate.world_from_camera[:3, 3])
+            line = trajectory_lines([result.frame.stamp_s], estimate.world_from_camera[None])
+            self._append('trajectory.tum', line)
+        self._append('frames.jsonl', json.dumps(frame_record(result, points)) + '\n')
         self.seconds.append(result.seconds)
         self.last = result
-        assert estimate.depth is not None
-        self.depths.write(f'{result.frame.index:06d}', estimate.depth)
-        if not np.isfinite(estimate.world_from_camera).all():
-            return
-        self.stamps_s.append(result.frame.stamp_s)
-        self.poses.append(estimate.world_from_camera)
-        self.cloud.add(*confident_points(estimate, self.confidence))
+        if time.monotonic() >= self._kept_next:
+            begun = time.monotonic()
+            self._keep(finished=False)
+            took_s = time.monotonic() - begun
+            self._kept_next = time.monotonic() + max(KEPT_EVERY_S, took_s / KEPT_SHARE)
 
-    def write(self, folder: Path, caption: str) -> None:
-        """Write all but the summary."""
-        assert self.last is not None
-        assert self.last.estimate.depth is not None
-        self.depths.close()
-        write_ply(folder / 'cloud.ply', self.cloud.points, self.cloud.colors)
-        poses = np.array(self.poses).reshape(-1, 4, 4)
-        write_trajectory_tum(folder / 'trajectory.tum', self.stamps_s, poses)
-        write_png(
-            folder / 'picture.png',
-            demo_picture(
-                self.last.frame.image_rgb,
-                self.last.estimate.depth,
-                self.cloud.points,
-                self.cloud.colors,
-                poses[:, :3, 3],
-                caption=caption,
-            ),
+    def end(self, caption: str, finished: bool = True) -> None:
+        """Write what belongs to the whole."""
+        assert self.last is not None and self.last.estimate.depth is not None
+        picture = demo_picture(
+            self.last.frame.image_rgb,
+            self.last.estimate.depth,
+            self.cloud.points,
+            self.cloud.colors,
+            np.array(self.places).reshape(-1, 3),
+            caption=caption,
         )
+        write_png(self.folder / 'picture.png', picture)
+        self._keep(finished)
+
+    def give_up(self, caption: str) -> None:
+        """Keep what there is of a run that ends early; nothing where there is no frame."""
+        if not self.seconds:
+            if self._depths is not None:
+                remove_results(self.folder)
+            return
+        with suppress(OSError):  # what was kept before stays, as when the disk is full
+            self.end(caption, finished=False)
+        frames = 'the first frame' if len(self.seconds) == 1 else f'{len(self.seconds)} frames'
+        print(f'stream3r: {self.folder} holds what {frames} gave', file=sys.stderr)
+
+    def _begin(self) -> DepthFolder:
+        remove_results(self.folder)
+        (self.folder / 'depth').mkdir()
+        self._append('trajectory.tum', TRAJECTORY_HEADER)
+        return DepthFolder(self.folder / 'depth')
+
+    def _append(self, name: str, text: str) -> None:
+        with (self.folder / name).open('a') as file:
+            file.write(text)
+
+    def _keep(self, finished: bool) -> None:
+        assert self._depths is not None
+        self._depths.close()
+        write_ply(self.folder / 'cloud.ply', self.cloud.points, self.cloud.colors)
+        summary = {'finished': finished} | self.summarise(self)
+        write_bytes(self.folder / 'summary.json', (json.dumps(summary, indent=2) + '\n').encode())
+
+
+def frame_record(result: Estimated, points: int) -> dict[str, object]:
+    """Describe a frame for frames.jsonl, null where there is no value."""
+    frame, estimate = result.frame, result.estimate
+    camera_matrix = estimate.mapping.intrinsics_to_camera(estimate.intrinsics)
+    has_pose = bool(np.isfinite(estimate.world_from_camera).all())
+    has_camera = bool(np.isfinite(camera_matrix).all())
+    confidence = estimate.mean_confidence
+    return {
+        'index': frame.index,
+        'name': frame.name,
+        'stamp_s': frame.stamp_s,
+        'depth': f'depth/{frame.index:06d}.png',
+        'camera_matrix': camera_matrix.tolist() if has_camera else None,
+        'depth_matrix': estimate.intrinsics.tolist() if has_camera else None,
+        'world_from_camera': estimate.world_from_camera.tolist() if has_pose else None,
+        'mean_confidence': confidence if confidence and np.isfinite(confidence) else None,
+        'points': points,
+        'seconds': round(result.seconds, 6),
+    }
 
 
 def reconstruct(options: RunOptions) -> None:
@@ -122,31 +190,36 @@ def reconstruct(options: RunOptions) -> None:
     )
     if options.camera_iterations:
         set_camera_iterations(network, options.camera_iterations)
+
+    def caption(frames: int) -> str:
+        return (
+            f'{source.name}, {options.weights} weights, {what_is_kept(options)}, {frames} frames'
+        )
+
+    def summarise(result: Reconstruction) -> dict[str, object]:
+        return _summary(result, network, source, options) | skipped.summary(source)
+
     with results_folder(options.out) as folder:
-        (folder / 'depth').mkdir()
-        result = Reconstruction(
-            DepthFolder(folder / 'depth'), VoxelMap(options.voxel, MOST_POINTS), options.confidence
-        )
-        with frame_progress(plan.count) as progress, Overlap() as overlap:
+        cloud = VoxelMap(options.voxel, MOST_POINTS)
+        result = Reconstruction(folder, cloud, options.confidence, summarise)
+        try:
+            with frame_progress(plan.count) as progress, Overlap() as overlap:
 
-            def keep(estimated: Estimated) -> None:
-                result.add(estimated)
-                progress.advance()
+                def keep(estimated: Estimated) -> None:
+                    result.add(estimated)
+                    progress.advance()
 
-            write = overlap.behind(keep)
-            for estimated in estimates(network, source, plan, options, overlap, skip):
-                write(estimated)
-        if result.last is None:
-            raise ValueError(f'{source.name} gave no frames')
-        result.write(
-            folder,
-            f'{source.name}, {options.weights} weights, {what_is_kept(options)}, '
-            f'{len(result.seconds)} frames',
-        )
-        summary = _summary(result, network, source, options) | skipped.summary(source)
-        write_bytes(folder / 'summary.json', (json.dumps(summary, indent=2) + '\n').encode())
+                write = overlap.behind(keep)
+                for estimated in estimates(network, source, plan, options, overlap, skip):
+                    write(estimated)
+            if result.last is None:
+                raise ValueError(f'{source.name} gave no frames')
+            result.end(caption(len(result.seconds)))
+        except BaseException:  # Ctrl-C, too: what was done is not lost
+            result.give_up(caption(len(result.seconds)))
+            raise
     skipped.report()
-    _report(summary, options.out)
+    _report(summarise(result), options.out)
 
 
 def confident_points(
@@ -185,7 +258,7 @@ def _summary(
         'policy': policy and policy.describe(),
         'camera_iterations': network.config.camera_iterations,
         'frames': len(result.seconds),
-        'frames_with_pose': len(result.poses),
+        'frames_with_pose': len(result.places),
         'camera_size': list(mapping.camera_hw[::-1]),
         'network_size': list(mapping.network_hw[::-1]),
         'fit': options.fit,

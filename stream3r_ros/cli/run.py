@@ -26,9 +26,13 @@ Writes into DIR:
   trajectory.tum    camera poses: timestamp tx ty tz qx qy qz qw, world from camera
   depth/NUMBER.png  16-bit depth of every frame; depth/scale.json says the scale
   picture.png       the last image, its depth, and the cloud from above
+  frames.jsonl      a line for every frame: index, name, stamp_s, depth (its file), camera_matrix
+                    (3 x 3, of the input image), depth_matrix (of the depth image),
+                    world_from_camera (4 x 4), mean_confidence, points, seconds
   summary.json      frames, seconds per frame, memory and how they were made
 The world is the first camera (x right, y down, z forward); the unit is the network's.
-Whatever ends the run early, DIR then holds what it held before.
+Results are written as they come. Whatever ends the run early, such as Ctrl-C, DIR holds what was
+done, for `stream3r view`; only a finished run says "finished": true in summary.json.
 """
 
 
@@ -93,7 +97,9 @@ def add_parser(subparsers: Any, **options: Any) -> None:
         help='where the results go; made if it is missing',
     )
     parser.add_argument(
-        '--overwrite', action='store_true', help='replace the results in a DIR that is not empty'
+        '--overwrite',
+        action='store_true',
+        help='replace the results in a DIR that is not empty, from the first new frame on',
     )
     parser.add_argument(
         '--strict',

@@ -1,4 +1,4 @@
-"""`stream3r view`: show a finished run on a web page."""
+"""`stream3r view`: show what a run wrote on a web page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def add_parser(subparsers: Any, **options: Any) -> None:
     """Describe the command."""
     parser = subparsers.add_parser(
         'view',
-        help='show a finished run in a browser',
+        help='show a run in a browser',
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         **options,
     )
-    parser.add_argument('folder', metavar='DIR', type=Path, help='folder of a finished run')
+    parser.add_argument('folder', metavar='DIR', type=Path, help='folder of a run')
     parser.add_argument(
         '--host',
         default='127.0.0.1',
@@ -50,6 +50,10 @@ def execute(arguments: argparse.Namespace) -> None:
     from stream3r_ros.viewing import FinishedView, address, open_server, read_run
 
     run = read_run(arguments.folder)
+    if run.summary.get('finished') is False:
+        frames = len(run.world_from_camera)
+        print(f'stream3r: {arguments.folder} is of a run that ended early, or goes on: '
+              f'{frames} poses', flush=True)  # fmt: skip
     server = open_server(arguments.host, arguments.port, arguments.folder.resolve().name)
     try:
         view = FinishedView(server, run, arguments.max_points)

@@ -10,7 +10,7 @@ import numpy as np
 from stream3r_ros.export.files import write_bytes
 from stream3r_ros.geometry.rigid import quat_xyzw_from_matrix
 
-HEADER = '# timestamp tx ty tz qx qy qz qw (world from camera, OpenCV optical axes)\n'
+TRAJECTORY_HEADER = '# timestamp tx ty tz qx qy qz qw (world from camera, OpenCV optical axes)\n'
 
 
 def write_trajectory_tum(
@@ -21,6 +21,11 @@ def write_trajectory_tum(
     `world_from_camera` is (N, 4, 4). Raises ValueError when the numbers of stamps and poses
     differ.
     """
+    write_bytes(path, (TRAJECTORY_HEADER + trajectory_lines(stamps_s, world_from_camera)).encode())
+
+
+def trajectory_lines(stamps_s: Sequence[float], world_from_camera: np.ndarray) -> str:
+    """Give the lines of poses (N, 4, 4), without the header; raises ValueError as above."""
     poses = np.asarray(world_from_camera, float).reshape(-1, 4, 4)
     if len(stamps_s) != len(poses):
         raise ValueError(f'{len(stamps_s)} stamps for {len(poses)} poses, expected as many')
@@ -29,4 +34,4 @@ def write_trajectory_tum(
         f'{stamp:.9f} ' + ' '.join(f'{value:.9g}' for value in row) + '\n'
         for stamp, row in zip(stamps_s, rows, strict=True)
     ]
-    write_bytes(path, (HEADER + ''.join(lines)).encode())
+    return ''.join(lines)

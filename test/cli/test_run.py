@@ -17,9 +17,12 @@ from stream3r_ros.cli.main import main
 from stream3r_ros.export import read_depth_png
 from stream3r_ros.images import prepare
 from stream3r_ros.network import DEMO_NOTICE, load_network
+from stream3r_ros.viewing.run_folder import read_run
 
 STATIC_ROOM = Path(__file__).parents[3] / 'shared/examples/static_room'
-RESULTS = {'cloud.ply', 'trajectory.tum', 'depth', 'picture.png', 'summary.json'}
+RESULTS = {
+    'cloud.ply', 'trajectory.tum', 'frames.jsonl', 'depth', 'picture.png', 'summary.json',
+}  # fmt: skip
 
 
 def picture(number, shape=(60, 80, 3)):
@@ -236,21 +239,46 @@ def test_overwriting_spares_a_depth_folder_that_is_not_ours(images, tmp_path, ca
     assert (out / 'depth/mine.png').read_text() == 'precious'
 
 
-def test_a_failure_in_the_middle_leaves_everything_as_it_was(images, tmp_path, capsys):
+def test_a_failure_in_the_middle_leaves_what_was_done(images, tmp_path, capsys):
     out = tmp_path / 'deep/out'
     (images / '3.png').write_bytes(b'damaged')
     assert run(images, '--out', out, '--strict') == 2
-    assert '3.png cannot be read as an image' in capsys.readouterr().err
-    assert not (tmp_path / 'deep').exists()
+    error = capsys.readouterr().err
+    assert '3.png cannot be read as an image' in error
+    assert f'{out} holds what 3 frames gave' in error
+    assert {path.name for path in out.iterdir()} == RESULTS
+    assert (summary_of(out)['finished'], summary_of(out)['frames']) == (False, 3)
+    assert len(read_run(out).world_from_camera) == len(read_run(out).depths) == 3
 
 
-def test_a_failed_overwrite_keeps_the_old_results(images, tmp_path):
+def test_old_results_are_kept_until_there_are_new_ones(images, tmp_path, capsys):
     out = tmp_path / 'out'
     assert run(images, '--out', out) == 0
     before = {path: path.read_bytes() for path in out.rglob('*') if path.is_file()}
-    (images / '3.png').write_bytes(b'damaged')
+    (images / '0.png').write_bytes(b'damaged')
     assert run(images, '--out', out, '--overwrite', '--strict') == 2
     assert {path: path.read_bytes() for path in out.rglob('*') if path.is_file()} == before
+    assert 'holds what' not in capsys.readouterr().err
+
+
+def test_every_frame_has_a_line_with_its_cameras_and_its_pose(images, tmp_path):
+    out = tmp_path / 'out'
+    assert run(images, '--out', out, '--every', 2) == 0
+    frames = [json.loads(line) for line in (out / 'frames.jsonl').read_text().splitlines()]
+    assert [(frame['index'], frame['name']) for frame in frames] == [
+        (0, '0.png'), (2, '2.png'), (4, '4.png'),
+    ]  # fmt: skip
+    lines = (out / 'trajectory.tum').read_text().splitlines()[1:]
+    for frame, line in zip(frames, lines, strict=True):
+        assert (out / frame['depth']).is_file()
+        stamp, *place = map(float, line.split()[:4])
+        assert stamp == pytest.approx(frame['stamp_s'])
+        np.testing.assert_allclose(np.array(frame['world_from_camera'])[:3, 3], place, rtol=1e-6)
+        # The images are 80 x 60 and the network's 112 x 84.
+        camera, depth = (np.array(frame[f'{name}_matrix']) for name in ('camera', 'depth'))
+        np.testing.assert_allclose(camera[[0, 1], [0, 1]] * 1.4, depth[[0, 1], [0, 1]])
+        assert frame['mean_confidence'] >= 1 and frame['points'] > 0 and frame['seconds'] > 0
+    assert summary_of(out)['finished'] is True
 
 
 @pytest.mark.parametrize('mode', ['causal', 'full'])
@@ -337,7 +365,7 @@ def test_an_output_that_is_a_file_is_refused(images, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_leaves_nothing_and_no_traceback(tmp_path, number, status):
+def test_an_interrupted_run_leaves_what_was_done_and_no_traceback(tmp_path, number, status):
     out = tmp_path / 'out'
     process = subprocess.Popen(
         [
@@ -359,7 +387,7 @@ def test_an_interrupted_run_leaves_nothing_and_no_traceback(tmp_path, number, st
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob('out/.stream3r-*/depth/*.png')):
+    while len(list(tmp_path.glob('out/depth/*.png'))) < 3:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -367,7 +395,27 @@ def test_an_interrupted_run_leaves_nothing_and_no_traceback(tmp_path, number, st
     _, error = process.communicate(timeout=20)
     assert process.returncode == status
     assert 'Traceback' not in error
-    assert not out.exists()
+    assert f'{out} holds what ' in error
+    summary, seen = summary_of(out), read_run(out)
+    assert summary['finished'] is False
+    assert summary['frames'] == len(seen.world_from_camera) == len(seen.depths) >= 3
+    assert len((out / 'frames.jsonl').read_text().splitlines()) == summary['frames']
+    assert len(seen.points)
+
+
+def test_a_run_that_is_killed_leaves_a_folder_that_can_be_viewed(tmp_path):
+    out = tmp_path / 'out'
+    small = ('--frames', '100000', '--synthetic-size', '64x48')
+    command = (sys.executable, '-m', 'stream3r_ros', 'run', 'synthetic:0', '--out', out, *small)
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while len(list(out.glob('depth/*.png'))) < 5:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        process.kill()
+    seen = read_run(out)
+    assert seen.summary['finished'] is False
+    assert len(seen.points) and len(seen.world_from_camera) >= 4 and len(seen.depths) >= 5
 
 
 @pytest.mark.skipif(not STATIC_ROOM.is_dir(), reason='the example photographs are not here')
