@@ -237,7 +237,9 @@ class Soak(Node):
             return (self.phase.level,)
         if self.is_clock_stopped or since_refused_s == 0:
             return (WARN,)
-        return (OK, WARN) if since_refused_s < SPOKEN_OF_S else (OK,)
+        # In trouble a warning is right; a second in which nothing was refused may be well, too.
+        is_spoken_of = self.phase.level == WARN or since_refused_s < SPOKEN_OF_S
+        return (OK, WARN) if is_spoken_of else (OK,)
 
     def publish_left(self) -> None:
         """Publish the next image; every 20 s time jumps back."""

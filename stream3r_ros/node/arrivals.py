@@ -17,7 +17,8 @@ class Arrivals:
 
     The period is the camera's own: the lower quartile of the last gaps, then the mean of all
     after division by whole periods, so that it holds while up to two thirds get lost. An image
-    that is late was not lost; repeated ones count for nothing.
+    that is late was not lost, nor was one that came with a stamp from long before in the place of
+    the one that is missing; repeated ones count for nothing.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class Arrivals:
         self._last_ns: int | None = None
         self._gaps_s: deque[float] = deque(maxlen=REMEMBERED)
         self._holes: deque[list[int]] = deque(maxlen=REMEMBERED)  # from, to, missing
+        self._misplaced = 0  # images since the last one in order whose stamps fill no hole
 
     def put(self, stamp_ns: int) -> int:
         """Take note of an image; give how many before it are missing, or -1 if it was."""
@@ -40,11 +42,14 @@ class Arrivals:
         last_ns, self._last_ns = self._last_ns, max(stamp_ns, self._last_ns or 0)
         if last_ns is None or stamp_ns <= last_ns:
             self._forget_a_jump(stamp_ns, last_ns)
-            return self._found_again(stamp_ns)
+            found = self._found_again(stamp_ns)
+            self._misplaced += not found and stamp_ns != last_ns
+            return found
+        misplaced, self._misplaced = self._misplaced, 0
         gap_s = (stamp_ns - last_ns) / 1e9
         if gap_s > PAUSE_S:
             return 0
-        missing = self._missing(gap_s)
+        missing = max(0, self._missing(gap_s) - misplaced)
         if missing:
             self._holes.append([last_ns, stamp_ns, missing])
         self._gaps_s.append(gap_s)

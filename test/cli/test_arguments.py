@@ -170,5 +170,5 @@ def test_special_tokens_are_kept_by_run_bench_and_eval(images, tmp_path, capsys)
     found = ('eval', 'synthetic', '--sequences', '1', '--frames', '4', '--dtype', 'float32')
     assert main([*found, '--window-size', '1', *kept]) == 0
     assert 'window 1, special tokens of 2 more' in capsys.readouterr().out
-    assert run(images, tmp_path / 'other', *kept) == 2
+    assert run(images, tmp_path / 'other', '--mode', 'causal', *kept) == 2
     assert 'forgets no frame' in capsys.readouterr().err

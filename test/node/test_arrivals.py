@@ -51,11 +51,20 @@ def test_a_burst_that_is_missing_is_counted_to_the_image():
         ('the same stamp again and again', [5.0] * 50),
         ('two images that are swapped', [*camera(30), 31 * PERIOD, 30 * PERIOD, 32 * PERIOD]),
         ('a bag that loops', camera(60) + [stamp - 500 for stamp in camera(60)]),
+        (
+            'a stamp from before now and then',
+            [stamp - 0.5 * (index % 7 == 3) for index, stamp in enumerate(camera(200))],
+        ),
         ('a few images', [0.0, 1.0, 1.1, 2.5]),
     ],
 )
 def test_what_is_no_loss_is_not_counted(case, stamps_s):
     assert lost(stamps_s) == 0, case
+
+
+def test_a_stamp_from_before_hides_no_further_loss():
+    sent = camera(100)
+    assert lost([*sent[:50], 0.0, *sent[53:]]) == 2
 
 
 def test_another_rate_is_learnt():
