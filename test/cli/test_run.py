@@ -409,10 +409,12 @@ def test_a_run_that_is_killed_leaves_a_folder_that_can_be_viewed(tmp_path):
     command = (sys.executable, '-m', 'stream3r_ros', 'run', 'synthetic:0', '--out', out, *small)
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
-        while len(list(out.glob('depth/*.png'))) < 5:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-        process.kill()
+        try:
+            while len(list(out.glob('depth/*.png'))) < 5:
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+        finally:
+            process.kill()
     seen = read_run(out)
     assert seen.summary['finished'] is False
     assert len(seen.points) and len(seen.world_from_camera) >= 4 and len(seen.depths) >= 5

@@ -195,9 +195,19 @@ def test_time_goes_back_in_tf_when_its_own_stamps_do_and_stay(case, seconds, gon
 
 def test_only_so_many_frames_have_times():
     times = TransformTimes()
-    for number in range(1000):
+    for number in range(MOST_MOVING + 100):
         times.has_gone_back(transform('odom', f'leg{number}', seconds=1))
-    assert len(times._orders) <= MOST_MOVING
+    assert len(times._orders) == MOST_MOVING
+
+
+def test_time_that_goes_back_is_noticed_on_a_robot_of_many_frames():
+    times = TransformTimes()
+    answers = [
+        times.has_gone_back(transform('odom', f'leg{number}', seconds=second))
+        for second in (100, 101, 50, 51)
+        for number in range(200)
+    ]
+    assert any(answers[600:]) and not any(answers[:600])
 
 
 def test_optical_frames_are_known_by_their_names():
